@@ -1,0 +1,6 @@
+// What is a record? The one door to schemas/.
+export * from './catalogue.ts'
+export * from './codec.ts'
+export * from './records.ts'
+export * from './registry.ts'
+export type * from './types.ts'

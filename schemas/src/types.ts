@@ -1,0 +1,235 @@
+// What is the shape of each record? Derived from schemas/avro: do not edit.
+
+/** One thing a player did, or a clock record: the statement that event time has reached occurredAt. */
+export interface PlayerActivity {
+  /** Chosen by the producer, the same on every retry. A player's repeated id is folded once. */
+  eventId: string
+  /** signup, session_start, bet_placed, bet_settled, deposit, withdrawal or clock */
+  kind: string
+  /** Empty on a clock record */
+  playerId: string
+  /** Event time */
+  occurredAt: number
+  /** Where the player bets, for example us-nj. Empty on a clock record */
+  market: string
+  /** affiliate, organic, paid, referral; on signup */
+  acquisitionSource: null | string
+  /** sport, racing, multi, casino; on bets */
+  product: null | string
+  /** Currency units put at risk; on bets */
+  stake: null | number
+  /** Currency units returned, 0 when lost; on bet_settled */
+  payout: null | number
+  /** Decimal odds, at least 1; on bet_placed */
+  odds: null | number
+  /** Placed while the event was running; on bet_placed */
+  inPlay: null | boolean
+  /** Currency units; on deposit and withdrawal */
+  amount: null | number
+}
+
+export interface DayTile {
+  /** UTC day since the epoch */
+  day: number
+  bets: number
+  inPlayBets: number
+  /** hundredths */
+  stake: number
+  /** sum over bets, thousandths */
+  odds: number
+  settled: number
+  /** hundredths */
+  payout: number
+  deposits: number
+  /** hundredths */
+  depositAmount: number
+  withdrawals: number
+  /** hundredths */
+  withdrawalAmount: number
+  sessions: number
+}
+
+/** What the features service knows of one player after the record at appliedOffset. Money in hundredths and odds in thousandths, so that sums are exact and do not depend on order. */
+export interface PlayerState {
+  playerId: string
+  /** Offset in player-activity, same partition */
+  appliedOffset: number
+  market: string
+  acquisitionSource: null | string
+  firstProduct: null | string
+  firstSeenAt: number
+  firstBetAt: null | number
+  lastBetAt: null | number
+  lastDepositAt: null | number
+  lastSessionAt: null | number
+  lastSettledAt: null | number
+  /** Greatest event time seen of this player */
+  lastSeenAt: number
+  losingStreak: number
+  /** How many of the silence due times since the last bet have been scored */
+  silenceStep: number
+  tiles: DayTile[]
+  /** Hashes of the newest event ids, oldest first */
+  recentEventIds: number[]
+  /** asOf times whose outcome is not known yet, oldest first */
+  pendingLabels: number[]
+}
+
+/** Every feature of one player as of an instant. Derived from the catalogue: do not edit. */
+export interface FeatureVector {
+  playerId: string
+  /** Event time that the vector speaks of */
+  asOf: number
+  /** activity or clock */
+  trigger: string
+  causeEventId: string
+  causeTopic: string
+  causePartition: number
+  causeOffset: number
+  /** Time since the newest bet was placed (days) */
+  days_since_last_bet: null | number
+  /** Time since the newest deposit (days) */
+  days_since_last_deposit: null | number
+  /** Time since the newest session began (days) */
+  days_since_last_session: null | number
+  /** Time since the player was first seen (days) */
+  tenure_days: null | number
+  /** Bets placed today (bets) */
+  bets_1d: null | number
+  /** Bets placed in 7 days (bets) */
+  bets_7d: null | number
+  /** Bets placed in 30 days (bets) */
+  bets_30d: null | number
+  /** Stakes placed today (currency) */
+  stake_1d: null | number
+  /** Stakes placed in 7 days (currency) */
+  stake_7d: null | number
+  /** Stakes placed in 30 days (currency) */
+  stake_30d: null | number
+  /** Payouts settled in 7 days (currency) */
+  payout_7d: null | number
+  /** Payouts settled in 30 days (currency) */
+  payout_30d: null | number
+  /** Stakes less payouts in 7 days (currency) */
+  net_loss_7d: null | number
+  /** Stakes less payouts in 30 days (currency) */
+  net_loss_30d: null | number
+  /** Days with a bet in 7 days (days) */
+  active_days_7d: null | number
+  /** Days with a bet in 30 days (days) */
+  active_days_30d: null | number
+  /** Sessions begun in 7 days (sessions) */
+  sessions_7d: null | number
+  /** Sessions begun in 30 days (sessions) */
+  sessions_30d: null | number
+  /** Deposits in 7 days (deposits) */
+  deposits_7d: null | number
+  /** Deposits in 30 days (deposits) */
+  deposits_30d: null | number
+  /** Sum of deposits in 30 days (currency) */
+  deposit_amount_30d: null | number
+  /** Withdrawals in 30 days (withdrawals) */
+  withdrawals_30d: null | number
+  /** Sum of withdrawals in 30 days (currency) */
+  withdrawal_amount_30d: null | number
+  /** Bets a day over 7 days against 30 days (or tenure, if shorter) (ratio) */
+  bets_trend: null | number
+  /** Stake a day over 7 days against 30 days (or tenure, if shorter) (ratio) */
+  stake_trend: null | number
+  /** Share of active days over 7 days against 30 days (or tenure) (ratio) */
+  active_days_trend: null | number
+  /** Stake per bet in 30 days (currency) */
+  average_stake_30d: null | number
+  /** Mean odds of the bets placed in 30 days (decimal odds) */
+  average_odds_30d: null | number
+  /** Bets placed in play over bets placed, 30 days (share) */
+  in_play_share_30d: null | number
+  /** Days since the last bet over the usual gap between active days (ratio) */
+  silence_ratio: null | number
+  /** Settled bets lost in a row, newest backwards (bets) */
+  losing_streak: null | number
+  /** Where the player bets (code) */
+  market: null | string
+  /** How the player came: affiliate, organic, paid, referral (code) */
+  acquisition_source: null | string
+  /** Product of the first bet: sport, racing, multi, casino (code) */
+  first_product: null | string
+}
+
+/** How likely a player is to leave: no bet in the 28 days after asOf. */
+export interface ChurnScore {
+  playerId: string
+  market: string
+  /** Event time that the score speaks of */
+  asOf: number
+  /** Probability of churn, 0 to 1 */
+  score: number
+  /** low, watch, at-risk or critical */
+  band: string
+  modelName: string
+  modelVersion: string
+  /** Epoch of the registry event that brought the model; never falls within a partition */
+  modelEpoch: number
+  /** activity: the player did something; clock: the player's silence grew */
+  trigger: string
+  causeEventId: string
+  causeTopic: string
+  causePartition: number
+  causeOffset: number
+  /** Where in feature-vectors the scored vector stands */
+  vectorPartition: number
+  vectorOffset: number
+}
+
+/** What became of a player: the label of the first vector of a UTC day. */
+export interface PlayerOutcome {
+  playerId: string
+  market: string
+  /** Event time of the labelled vector */
+  asOf: number
+  /** No bet in the horizon after asOf */
+  churned: boolean
+  horizonDays: number
+  /** Event time at which the label became known */
+  knownAt: number
+  causeEventId: string
+  causeTopic: string
+  causePartition: number
+  causeOffset: number
+}
+
+export interface ArtifactFile {
+  /** Below artifactLocation */
+  path: string
+  /** Lower-case hexadecimal */
+  sha256: string
+  sizeBytes: number
+}
+
+/** Which version an alias names now, and how to fetch and check it. State, not a change: the newest record of a key is the truth. */
+export interface RegistryEvent {
+  modelName: string
+  alias: string
+  modelVersion: string
+  /** s3://bucket/prefix of the model's folder */
+  artifactLocation: string
+  files: ArtifactFile[]
+  /** Grows by one with every event of a key; a rollback is a new epoch */
+  epoch: number
+  /** reconcile: found by polling; webhook: announced by MLflow */
+  origin: string
+}
+
+/** Why a record was set aside. Each field is one header of the dead letter, named dlq.<field>, as UTF-8 text; key, value and the other headers are the original bytes. */
+export interface DeadLetter {
+  /** A slug, fit for a metric label */
+  reason: string
+  /** What a person needs to mend it */
+  detail: string
+  service: string
+  topic: string
+  partition: number
+  offset: number
+  /** The original record's, in milliseconds */
+  timestamp: number
+}

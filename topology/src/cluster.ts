@@ -1,0 +1,39 @@
+// Which topics must a Kafka cluster have, with which settings?
+import { services, type Service } from './services.ts'
+import { deadLetterRetentionMs, deadLetterTopic, topics, type Topic } from './topics.ts'
+
+export interface ClusterTopic {
+  readonly name: string
+  readonly partitions: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+/** Every topic of the topology, dead letters included, as a cluster needs to be told. */
+export function clusterTopics(): ClusterTopic[] {
+  const all: Topic[] = Object.values(topics)
+  const consumed = new Set(Object.values(services).flatMap((service: Service) => service.consumes))
+  return [
+    ...all.map((topic) => ({
+      name: topic.name,
+      partitions: topic.partitions,
+      config: toConfig(topic),
+    })),
+    ...[...consumed].map((topic) => ({
+      name: deadLetterTopic(topic),
+      partitions: topic.partitions,
+      config: { 'cleanup.policy': 'delete', 'retention.ms': String(deadLetterRetentionMs) },
+    })),
+  ]
+}
+
+function toConfig(topic: Topic): Record<string, string> {
+  if (topic.cleanup === 'delete') {
+    return { 'cleanup.policy': 'delete', 'retention.ms': String(topic.retentionMs) }
+  }
+  // Small segments, because the active one is never compacted and restore reads the whole topic.
+  return {
+    'cleanup.policy': 'compact',
+    'segment.bytes': String(64 * 1024 * 1024),
+    'min.cleanable.dirty.ratio': '0.2',
+  }
+}

@@ -1,0 +1,4 @@
+// Where do records live, and who reads and writes them? The one door to topology/.
+export * from './topics.ts'
+export * from './services.ts'
+export * from './cluster.ts'

@@ -1,0 +1,76 @@
+// Which topics exist, and what does each one promise?
+import type { RecordName } from '@churnstream/schemas'
+
+const day = 24 * 60 * 60 * 1000
+
+export interface Topic<N extends RecordName = RecordName> {
+  readonly name: string
+  /** What the record key is. Topics with the same key and partition count are co-partitioned. */
+  readonly key: 'playerId' | 'model@alias'
+  readonly record: N
+  readonly partitions: number
+  readonly cleanup: 'delete' | 'compact'
+  /** How long a record is kept; null on a compacted topic, which keeps the newest of each key. */
+  readonly retentionMs: number | null
+  readonly carries: string
+  /** Why nobody in this repository reads it, where nobody does. */
+  readonly unreadBecause?: string
+}
+
+/** Every topic keyed by player has this many partitions, so that a player stays in one lane. */
+const playerPartitions = 8
+
+function playerTopic<N extends RecordName>(
+  name: string,
+  record: N,
+  rest: Pick<Topic, 'cleanup' | 'retentionMs' | 'carries'> & Partial<Topic>,
+): Topic<N> {
+  return { name, key: 'playerId', partitions: playerPartitions, ...rest, record }
+}
+
+export const topics = {
+  playerActivity: playerTopic('player-activity', 'player-activity', {
+    cleanup: 'delete',
+    retentionMs: 90 * day,
+    carries: 'one flat event, or a clock record',
+  }),
+  playerState: playerTopic('player-state', 'player-state', {
+    cleanup: 'compact',
+    retentionMs: null,
+    carries: 'the state of a player after a named offset',
+  }),
+  featureVectors: playerTopic('feature-vectors', 'feature-vector', {
+    cleanup: 'delete',
+    retentionMs: 30 * day,
+    carries: 'every feature of the catalogue, as of an instant, with its cause',
+  }),
+  churnScores: playerTopic('churn-scores', 'churn-score', {
+    cleanup: 'delete',
+    retentionMs: 90 * day,
+    carries: 'score, band, model version, cause',
+  }),
+  playerOutcomes: playerTopic('player-outcomes', 'player-outcome', {
+    cleanup: 'delete',
+    retentionMs: 365 * day,
+    carries: 'churned or retained, once it is known',
+    unreadBecause: 'training reads labels by replay; live performance monitoring will read it',
+  }),
+  registryEvents: {
+    name: 'registry-events',
+    key: 'model@alias',
+    record: 'registry-event',
+    partitions: 1,
+    cleanup: 'compact',
+    retentionMs: null,
+    carries: 'the version an alias names, its location, digests and epoch',
+  },
+} as const satisfies Record<string, Topic>
+
+export type TopicId = keyof typeof topics
+
+/** Where a record of this topic goes that cannot be processed: original bytes, reason in headers. */
+export function deadLetterTopic(topic: Pick<Topic, 'name'>): string {
+  return `${topic.name}.dlq`
+}
+
+export const deadLetterRetentionMs = 30 * day
