@@ -1,0 +1,131 @@
+// Does a process get kafkajs with all replacements, or a clear refusal?
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { withoutAbortedRecords } from './aborted-records.ts'
+import { loadKafkajs, replacedFiles, verifyDigest } from './install.ts'
+import { ReplaceProducerError } from './transaction-manager.ts'
+
+const require = createRequire(import.meta.url)
+const root = dirname(require.resolve('kafkajs'))
+const installUrl = new URL('./install.ts', import.meta.url).href
+
+function runChild(source: string) {
+  const args = ['--input-type=module', '--eval', source]
+  return spawnSync(process.execPath, args, { encoding: 'utf8', cwd: import.meta.dirname })
+}
+
+test('loadKafkajs - kafkajs sees the replacements', () => {
+  const kafkajs = loadKafkajs()
+  assert.equal(loadKafkajs(), kafkajs)
+  assert.equal(process.env['KAFKAJS_NO_PARTITIONER_WARNING'], '1')
+  assert.equal(require(join(root, replacedFiles.abortedRecords.path)), withoutAbortedRecords)
+
+  const Batch: new (topic: string, from: string, data: object) => { messages: unknown[] } = require(
+    join(root, 'src/consumer/batch.js'),
+  )
+  const record = (offset: string) => ({
+    offset,
+    key: null,
+    batchContext: { producerId: '2', inTransaction: true },
+  })
+  const batch = new Batch('in', '10', {
+    partition: 0,
+    highWatermark: '12',
+    abortedTransactions: [
+      { producerId: '1', firstOffset: '3' },
+      { producerId: '2', firstOffset: '4' },
+    ],
+    messages: [record('10'), record('11')],
+  })
+  assert.deepEqual(batch.messages, [])
+})
+
+test('loadKafkajs - a producer runs on our transaction manager', async () => {
+  const { Kafka, logLevel } = loadKafkajs()
+  const kafka = new Kafka({
+    brokers: ['127.0.0.1:1'],
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 0 },
+  })
+  const producer = kafka.producer({ transactionalId: 't', maxInFlightRequests: 1 })
+  await assert.rejects(producer.transaction())
+  await producer.disconnect()
+
+  const createManager: (options: object) => { commit(): Promise<void> } = require(
+    join(root, replacedFiles.transactionManager.path),
+  )
+  const eos = createManager({
+    logger: { debug() {} },
+    cluster: {},
+    transactional: true,
+    transactionalId: 't',
+  })
+  await assert.rejects(eos.commit, { name: 'TransactionStateError' })
+  assert.equal(new ReplaceProducerError('p', 'r').retriable, false)
+})
+
+test('loadKafkajs - ZSTD goes there and back', async () => {
+  const { CompressionCodecs, CompressionTypes } = loadKafkajs()
+  const codec: {
+    compress(encoder: { buffer: Buffer }): Promise<Buffer>
+    decompress(buffer: Buffer): Promise<Buffer>
+  } = CompressionCodecs[CompressionTypes.ZSTD]()
+  const buffer = Buffer.from('player '.repeat(1000))
+  const compressed = await codec.compress({ buffer })
+  assert.ok(compressed.length < 100)
+  assert.deepEqual(await codec.decompress(compressed), buffer)
+})
+
+for (const load of ["await import('kafkajs')", "createRequire(installUrl)('kafkajs')"]) {
+  test(`loadKafkajs - refuses after ${load}`, () => {
+    const { status, stderr } = runChild(`
+      import { createRequire } from 'node:module'
+      const installUrl = ${JSON.stringify(installUrl)}
+      ${load}
+      const { loadKafkajs } = await import(installUrl)
+      loadKafkajs()`)
+    assert.equal(status, 1)
+    assert.match(stderr, /kafkajs was loaded before its replacements/)
+  })
+}
+
+test('loadKafkajs - a later import of kafkajs is the same module', () => {
+  const { status, stderr } = runChild(`
+    import assert from 'node:assert/strict'
+    const { loadKafkajs } = await import(${JSON.stringify(installUrl)})
+    const kafkajs = loadKafkajs()
+    assert.equal((await import('kafkajs')).default, kafkajs)`)
+  assert.equal(status, 0, stderr)
+})
+
+for (const [name, { path, sha256 }] of Object.entries(replacedFiles)) {
+  test(`verifyDigest - ${name}: the installed file passes, any changed byte does not`, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'kafkajs-digest-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const copy = join(folder, 'index.js')
+    copyFileSync(join(root, path), copy)
+    verifyDigest(copy, sha256)
+
+    const original = readFileSync(copy)
+    for (const at of [0, Math.floor(original.length / 2), original.length - 1]) {
+      const changed = Buffer.from(original)
+      changed[at] = (changed[at] ?? 0) ^ 1
+      writeFileSync(copy, changed)
+      assert.throws(
+        () => verifyDigest(copy, sha256),
+        (error) => {
+          assert.ok(error instanceof Error)
+          for (const part of [copy, `expected ${sha256}`, 'found ', 'npm ci']) {
+            assert.ok(error.message.includes(part), part)
+          }
+          return true
+        },
+      )
+    }
+  })
+}

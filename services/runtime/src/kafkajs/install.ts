@@ -1,0 +1,90 @@
+// How does this process get kafkajs with our replacements inside?
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import Module, { createRequire } from 'node:module'
+import { dirname, join, sep } from 'node:path'
+import { promisify } from 'node:util'
+import { zstdCompress, zstdDecompress } from 'node:zlib'
+import { withoutAbortedRecords } from './aborted-records.ts'
+import { patchRequestQueue } from './request-queue.ts'
+import type { RequestQueue } from './request-queue.ts'
+import { transactionManagers } from './transaction-manager.ts'
+import type { Internals } from './transaction-manager.ts'
+
+type Kafkajs = typeof import('kafkajs')
+
+/** Files of kafkajs 2.2.4 that we replace or patch, and the bytes we replaced. */
+export const replacedFiles = {
+  abortedRecords: {
+    path: 'src/consumer/filterAbortedMessages.js',
+    sha256: '54ce50f2a41ee1686da8b73bf8b502c7dd07c9d7cb0a494cdb36a7fc536ced8e',
+  },
+  transactionManager: {
+    path: 'src/producer/eosManager/index.js',
+    sha256: 'a74ae029d7aa786b8616b77f922d30a81bec2833878769dbfa6b4a9dab66db22',
+  },
+  requestQueue: {
+    path: 'src/network/requestQueue/index.js',
+    sha256: 'b55986089c14f8f7bfc377922e2e65b3e4c1e7c7af2752d3b10a75dfe9e9260c',
+  },
+} as const
+
+const require = createRequire(import.meta.url)
+const zstdCompressed = promisify(zstdCompress)
+const zstdDecompressed = promisify(zstdDecompress)
+
+let loaded: Kafkajs | undefined
+
+/** The only way into kafkajs: an import before this call gets the stock modules, so it refuses. */
+export function loadKafkajs(): Kafkajs {
+  loaded ??= install()
+  return loaded
+}
+
+/** Throws unless the file has exactly the bytes that our replacement was written against. */
+export function verifyDigest(file: string, expected: string): void {
+  const found = createHash('sha256').update(readFileSync(file)).digest('hex')
+  if (found === expected) return
+  throw new Error(
+    `${file} is not the file our replacement was written against ` +
+      `(SHA-256 expected ${expected}, found ${found}). Reinstall kafkajs 2.2.4 with npm ci; after ` +
+      'an intended upgrade, compare the file with its replacement beside install.ts, then pin the ' +
+      'new digest in install.ts',
+  )
+}
+
+function install(): Kafkajs {
+  const root = dirname(require.resolve('kafkajs'))
+  const early = Object.keys(require.cache).find((file) => file.startsWith(root + sep))
+  if (early) {
+    throw new Error(
+      `kafkajs was loaded before its replacements (${early}). Import it only through ` +
+        'loadKafkajs(), and import only types from "kafkajs"',
+    )
+  }
+  for (const { path, sha256 } of Object.values(replacedFiles))
+    verifyDigest(join(root, path), sha256)
+
+  const Lock: Internals['Lock'] = require(join(root, 'src/utils/lock.js'))
+  replace(join(root, replacedFiles.abortedRecords.path), withoutAbortedRecords)
+  replace(join(root, replacedFiles.transactionManager.path), transactionManagers({ Lock }))
+  const queue: { prototype: RequestQueue } = require(join(root, replacedFiles.requestQueue.path))
+  patchRequestQueue(queue)
+
+  // Any value but none silences it; our producers name their partitions themselves.
+  process.env['KAFKAJS_NO_PARTITIONER_WARNING'] ??= '1'
+  const kafkajs: Kafkajs = require('kafkajs')
+  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+    compress: (encoder: { buffer: Buffer }) => zstdCompressed(encoder.buffer),
+    decompress: (buffer: Buffer) => zstdDecompressed(buffer),
+  })
+  return kafkajs
+}
+
+function replace(file: string, exports: unknown): void {
+  const module = new Module(file)
+  module.filename = file
+  module.exports = exports
+  module.loaded = true
+  require.cache[file] = module
+}
