@@ -65,7 +65,7 @@ test('loadKafkajs - a producer runs on our transaction manager', async () => {
     transactional: true,
     transactionalId: 't',
   })
-  await assert.rejects(eos.commit, { name: 'TransactionStateError' })
+  await assert.rejects(() => eos.commit(), { name: 'TransactionStateError' })
   assert.equal(new ReplaceProducerError('p', 'r').retriable, false)
 })
 
