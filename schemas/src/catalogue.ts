@@ -8,9 +8,9 @@ export interface Feature {
   readonly meaning: string
 }
 
-const number = (name: string, unit: string, meaning: string) =>
+const number = <N extends string>(name: N, unit: string, meaning: string) =>
   ({ name, type: 'double', unit, meaning }) as const
-const category = (name: string, unit: string, meaning: string) =>
+const category = <N extends string>(name: N, unit: string, meaning: string) =>
   ({ name, type: 'string', unit, meaning }) as const
 
 /**

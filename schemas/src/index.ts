@@ -1,4 +1,5 @@
 // What is a record? The one door to schemas/.
+export * from './activity.ts'
 export * from './catalogue.ts'
 export * from './codec.ts'
 export * from './records.ts'

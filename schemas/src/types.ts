@@ -68,11 +68,13 @@ export interface PlayerState {
   losingStreak: number
   /** How many of the silence due times since the last bet have been scored */
   silenceStep: number
+  /** Newest UTC day with a vector, -1 before the first */
+  lastLabelDay: number
   tiles: DayTile[]
   /** Hashes of the newest event ids, oldest first */
   recentEventIds: number[]
-  /** asOf times whose outcome is not known yet, oldest first */
-  pendingLabels: number[]
+  /** UTC days with a vector whose outcome is not known yet, oldest first */
+  pendingLabelDays: number[]
 }
 
 /** Every feature of one player as of an instant. Derived from the catalogue: do not edit. */
@@ -156,7 +158,7 @@ export interface FeatureVector {
   first_product: null | string
 }
 
-/** How likely a player is to leave: no bet in the 28 days after asOf. */
+/** How likely a player is to leave: no bet on the 28 UTC days that follow the day of asOf. */
 export interface ChurnScore {
   playerId: string
   market: string
@@ -181,13 +183,13 @@ export interface ChurnScore {
   vectorOffset: number
 }
 
-/** What became of a player: the label of the first vector of a UTC day. */
+/** What became of a player: the label of all vectors of one UTC day. */
 export interface PlayerOutcome {
   playerId: string
   market: string
-  /** Event time of the labelled vector */
-  asOf: number
-  /** No bet in the horizon after asOf */
+  /** UTC day since the epoch; labels every vector whose asOf falls on it */
+  asOfDay: number
+  /** No bet on the horizonDays UTC days that follow asOfDay */
   churned: boolean
   horizonDays: number
   /** Event time at which the label became known */

@@ -1,0 +1,131 @@
+// What follows from the next record of a partition?
+import type { PlayerActivity, PlayerState } from '@churnstream/schemas'
+import { apply } from './apply.ts'
+import {
+  labelsFromBet,
+  labelsFromClock,
+  nextLabelDay,
+  nextSilenceAt,
+  oweLabel,
+  passSilence,
+  type Label,
+} from './labels.ts'
+import { Players, dayMs, dayOf, real, whole, type Block } from './players.ts'
+import { toFeatures, type Features } from './vector.ts'
+import { Wakes } from './wakes.ts'
+
+export interface Vector {
+  readonly playerId: string
+  readonly asOf: number
+  readonly trigger: 'activity' | 'clock'
+  readonly features: Features
+}
+
+export interface Outcome extends Label {
+  readonly playerId: string
+  readonly market: string
+  readonly knownAt: number
+}
+
+/** What one record gives rise to. A clock record may concern many players. */
+export interface Result {
+  readonly vectors: Vector[]
+  readonly outcomes: Outcome[]
+}
+
+/** The players of one partition. Time is data: it only asks what the records say. */
+export class PartitionState {
+  readonly #players = new Players()
+  readonly #wakes = new Wakes()
+  readonly #changed = new Set<number>()
+
+  get size(): number {
+    return this.#players.size
+  }
+
+  /** Folds an event; a string says why it was not folded. */
+  onActivity(event: PlayerActivity, offset: number): Result | 'duplicate' | 'too-late' {
+    const players = this.#players
+    const slot = players.find(event.playerId) ?? players.add(event.playerId)
+    const block = players.at(slot)
+    const applied = apply(players, block, event, offset)
+    if (applied !== 'applied') return applied
+    const betDay = event.kind === 'bet_placed' ? dayOf(event.occurredAt) : undefined
+    const labels = betDay === undefined ? [] : labelsFromBet(block, betDay)
+    const asOf = block.reals[block.realAt + real.lastSeenAt] as number
+    const result: Result = {
+      vectors: [this.#vector(slot, block, asOf, 'activity')],
+      outcomes: this.#outcomes(slot, block, labels, event.occurredAt),
+    }
+    this.#reschedule(slot, block)
+    return result
+  }
+
+  /** Event time has reached clockAt: scores silence that is due and settles labels. */
+  onClock(clockAt: number, offset: number): Result {
+    const players = this.#players
+    const result: Result = { vectors: [], outcomes: [] }
+    const due = this.#wakes.take(clockAt)
+    // By name, so that the order does not depend on how the state came into memory.
+    due.sort((a, b) => (players.idOf(a) < players.idOf(b) ? -1 : 1))
+    for (const slot of due) {
+      const block = players.at(slot)
+      const labels = labelsFromClock(block, dayOf(clockAt))
+      const silent = passSilence(block, clockAt)
+      if (silent) {
+        const asOf = Math.max(clockAt, block.reals[block.realAt + real.lastSeenAt] as number)
+        result.vectors.push(this.#vector(slot, block, asOf, 'clock'))
+      }
+      result.outcomes.push(...this.#outcomes(slot, block, labels, clockAt))
+      if (silent || labels.length > 0) block.reals[block.realAt + real.appliedOffset] = offset
+      else this.#wakes.set(slot, wakeAt(block))
+      if (silent || labels.length > 0) this.#reschedule(slot, block)
+    }
+    return result
+  }
+
+  /** Players changed since the last call, as changelog records. */
+  takeChanges(): PlayerState[] {
+    const changes = [...this.#changed].map((slot) => this.#players.snapshot(slot))
+    this.#changed.clear()
+    return changes
+  }
+
+  load(state: PlayerState): void {
+    const slot = this.#players.load(state)
+    this.#wakes.set(slot, wakeAt(this.#players.at(slot)))
+  }
+
+  /** The state of a player as a changelog record would tell it. */
+  snapshot(playerId: string): PlayerState | undefined {
+    const slot = this.#players.find(playerId)
+    return slot === undefined ? undefined : this.#players.snapshot(slot)
+  }
+
+  #vector(slot: number, block: Block, asOf: number, trigger: Vector['trigger']): Vector {
+    const players = this.#players
+    oweLabel(block, dayOf(asOf))
+    return {
+      playerId: players.idOf(slot),
+      asOf,
+      trigger,
+      features: toFeatures(players, block, asOf),
+    }
+  }
+
+  #outcomes(slot: number, block: Block, labels: Label[], knownAt: number): Outcome[] {
+    const playerId = this.#players.idOf(slot)
+    const market = this.#players.text(block.wholes[block.wholeAt + whole.market] as number) ?? ''
+    return labels.map((label) => ({ ...label, playerId, market, knownAt }))
+  }
+
+  #reschedule(slot: number, block: Block): void {
+    this.#changed.add(slot)
+    this.#wakes.set(slot, wakeAt(block))
+  }
+}
+
+function wakeAt(block: Block): number {
+  const labelDay = nextLabelDay(block)
+  return Math.min(nextSilenceAt(block), labelDay === undefined ? Infinity : labelDay * dayMs)
+}
