@@ -1,0 +1,57 @@
+// The features service: player-activity in, feature-vectors and player-outcomes out.
+import {
+  Health,
+  createKafkajsKafka,
+  createLog,
+  createMetrics,
+  loadConfig,
+  openOperations,
+  run,
+  runMain,
+  shutdownSignal,
+} from '@churnstream/runtime'
+import { Schemas } from '@churnstream/schemas'
+import { services, topics } from '@churnstream/topology'
+import { config } from './config.ts'
+import { createEncoders, createFeatureProcessor } from './processor.ts'
+
+const service = services.features
+
+await runMain(async () => {
+  const env = loadConfig(config, process.env)
+  const log = createLog(service.name, env.LOG_LEVEL)
+  const signal = shutdownSignal()
+  const metrics = createMetrics(service.name)
+  const health = new Health()
+
+  // Opened in order, closed in reverse: the broker outlives everything that still has to flush.
+  await using operations = await openOperations({
+    host: env.HTTP_HOST,
+    port: env.HTTP_PORT,
+    health,
+    metrics,
+  })
+  const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
+  const kafka = createKafkajsKafka({
+    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    clientId: service.name,
+    log,
+  })
+  const processor = createFeatureProcessor(await createEncoders(schemas), schemas)
+
+  log.info('started')
+  await run({
+    kafka,
+    schemas,
+    service,
+    topic: topics.playerActivity,
+    processor,
+    signal,
+    log,
+    metrics,
+    health,
+  })
+  await kafka.close()
+  void operations
+  log.info({ reason: String(signal.reason) }, 'stopped')
+})

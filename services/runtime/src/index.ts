@@ -1,0 +1,13 @@
+// How does a service run? The one door to runtime/.
+export * from './config.ts'
+export * from './dead-letter.ts'
+export * from './errors.ts'
+export * from './http.ts'
+export type * from './kafka.ts'
+export { createKafkajsKafka, type KafkajsOptions } from './kafkajs/adapter.ts'
+export * from './log.ts'
+export * from './metrics.ts'
+export * from './outcome.ts'
+export * from './partitioner.ts'
+export * from './run.ts'
+export * from './shutdown.ts'

@@ -1,0 +1,124 @@
+// What do our services need of Kafka? The port; no client's type passes it.
+
+export type Headers = Readonly<Record<string, Buffer>>
+
+export interface ConsumedRecord {
+  readonly offset: bigint
+  readonly timestampMs: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Headers
+}
+
+export interface OutgoingRecord {
+  readonly topic: string
+  /** Always explicit, so that a retry can never move a record to another partition. */
+  readonly partition: number
+  readonly key: Buffer | string | null
+  readonly value: Buffer | null
+  readonly headers?: Readonly<Record<string, Buffer | string>>
+  /** Absent: the time of sending. */
+  readonly timestampMs?: number
+}
+
+/** Committed records of one partition, as one fetch returned them. */
+export interface Batch {
+  readonly topic: string
+  readonly partition: number
+  /** Grows with every assignment of the group; a partition must be fenced anew in each. */
+  readonly generation: number
+  /** The offset that was asked for. Offsets may be missing in between, but not before the first. */
+  readonly fetchedOffset: bigint
+  readonly highWatermark: bigint
+  readonly records: readonly ConsumedRecord[]
+  /** True when this batch must not be worked on further: stopped, or sought elsewhere. */
+  isStale(): boolean
+  /** Keeps the membership alive. @throws RebalanceError when the group is being reassigned */
+  heartbeat(): Promise<void>
+  /** The next fetch starts after this offset. Does not commit. */
+  resolve(offset: bigint): void
+  /** The next fetch starts at this offset. */
+  seek(offset: bigint): void
+}
+
+export interface ConsumeOptions {
+  readonly groupId: string
+  readonly topic: string
+  readonly sessionTimeoutMs?: number
+  /** After every (re)assignment, with all partitions now owned. */
+  onAssigned(partitions: readonly number[]): void
+  /** One call at a time for a partition; partitions run beside each other. */
+  onBatch(batch: Batch): Promise<void>
+}
+
+export interface GroupConsumer {
+  /** Rejects when the consumer can't go on; resolves after stop. */
+  readonly finished: Promise<void>
+  /** Waits for running batches, then leaves the group. */
+  stop(): Promise<void>
+}
+
+export interface Transaction {
+  readonly records: readonly OutgoingRecord[]
+  /** What the group has done once this transaction is visible. */
+  readonly offset?: { groupId: string; topic: string; partition: number; next: bigint }
+}
+
+/**
+ * Opening one with an id fences every older producer of that id, and completes or aborts what it
+ * left open.
+ */
+export interface TransactionalProducer {
+  /**
+   * Records and offset in one transaction, or nothing. A throw means the outcome is unknown: close
+   * this producer, open another with the same id, and read the committed offset again.
+   */
+  commit(transaction: Transaction): Promise<void>
+  close(): Promise<void>
+}
+
+export interface Placed {
+  readonly partition: number
+  readonly offset: bigint
+}
+
+export interface Producer {
+  /** Resolves once all in-sync replicas have every record, with each one's place in order. */
+  send(records: readonly OutgoingRecord[]): Promise<Placed[]>
+  close(): Promise<void>
+}
+
+export interface Follower {
+  /** Resolves when everything that stood in the topic at the start has been handed over. */
+  readonly caughtUp: Promise<void>
+  /** Rejects when following can't go on; resolves after stop. */
+  readonly finished: Promise<void>
+  stop(): Promise<void>
+}
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+export interface Kafka {
+  consume(options: ConsumeOptions): Promise<GroupConsumer>
+  openTransactional(transactionalId: string): Promise<TransactionalProducer>
+  openProducer(): Promise<Producer>
+  /** The group's committed next offset; where it never committed, the partition's first offset. */
+  committedOffset(groupId: string, topic: string, partition: number): Promise<bigint>
+  /** One past the last offset of each partition, in partition order. */
+  endOffsets(topic: string): Promise<bigint[]>
+  /** Committed records from an offset (default: the first) up to the end as it stands at the call. */
+  read(topic: string, partition: number, from?: bigint): AsyncIterable<readonly ConsumedRecord[]>
+  /** Committed records of all partitions from the start (or the end), for ever. */
+  follow(
+    topic: string,
+    onRecords: (records: readonly ConsumedRecord[], partition: number) => void,
+    options?: { from?: 'start' | 'end' },
+  ): Follower
+  /** Creates what is missing. @throws FatalError when a topic exists with other partitions */
+  ensureTopics(specs: readonly TopicSpec[]): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,501 @@
+// How does kafkajs fill the Kafka port?
+import type {
+  Admin,
+  Consumer as KafkajsConsumer,
+  EachBatchPayload,
+  Kafka as KafkajsClient,
+  KafkaMessage,
+  Message,
+  Producer as KafkajsProducer,
+  TopicMessages,
+  Transaction as KafkajsTransaction,
+  logLevel,
+} from 'kafkajs'
+import { FatalError, RebalanceError, TransientError, messageOf } from '../errors.ts'
+import type {
+  ConsumedRecord,
+  ConsumeOptions,
+  Follower,
+  GroupConsumer,
+  Headers,
+  Kafka,
+  OutgoingRecord,
+  Placed,
+  Producer,
+  TopicSpec,
+  Transaction,
+  TransactionalProducer,
+} from '../kafka.ts'
+import type { Log } from '../log.ts'
+import { loadKafkajs } from './install.ts'
+import { createPartitionReader } from './partition-reader.ts'
+
+export interface KafkajsOptions {
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  readonly log: Log
+  /** How long a transaction may stay open before the broker aborts it. */
+  readonly transactionTimeoutMs?: number
+}
+
+const requestTimeoutMs = 20_000
+const transactionTimeoutMs = 20_000
+/** Longer than a transaction may take, so that work in flight drains before a reassignment. */
+const rebalanceTimeoutMs = 60_000
+const sessionTimeoutMs = 30_000
+/** A fetch waits this long or for this much: it sets the pace, and so the size, of transactions. */
+const fetchWaitMs = 25
+const fetchMinBytes = 64 * 1024
+const fetchMaxBytesPerPartition = 1 << 20
+/** Below the brokers' max.message.bytes of 1 MiB with room for what the encoding adds. */
+const sendMaxBytes = 700_000
+const recordOverheadBytes = 100
+
+/** Connects nothing yet: each part connects when it is opened. */
+export function createKafkajsKafka(options: KafkajsOptions): Kafka {
+  const kafkajs = loadKafkajs()
+  const { log } = options
+  const client = new kafkajs.Kafka({
+    clientId: options.clientId,
+    brokers: [...options.brokers],
+    connectionTimeout: 5_000,
+    requestTimeout: requestTimeoutMs,
+    retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
+    logCreator: logCreator(log),
+  })
+  const reader = createPartitionReader(client)
+  let admin: Promise<Admin> | undefined
+
+  function openAdmin(): Promise<Admin> {
+    admin ??= (async () => {
+      const opened = client.admin()
+      await opened.connect()
+      return opened
+    })().catch((error: unknown) => {
+      admin = undefined
+      throw error
+    })
+    return admin
+  }
+
+  return {
+    consume: (consumeOptions) => consume(client, consumeOptions, log),
+
+    async openTransactional(transactionalId) {
+      const producer = client.producer({
+        transactionalId,
+        maxInFlightRequests: 1,
+        transactionTimeout: options.transactionTimeoutMs ?? transactionTimeoutMs,
+        allowAutoTopicCreation: false,
+        metadataMaxAge: 60_000,
+        // CONCURRENT_TRANSACTIONS ends within milliseconds.
+        retry: { initialRetryTime: 10, maxRetryTime: 500, retries: 12 },
+      })
+      return attempt(`opening producer ${transactionalId}`, async () => {
+        try {
+          await producer.connect()
+          // Its InitProducerId fences the former owner; the transaction itself is the first to use.
+          const first = await producer.transaction()
+          return new KafkajsTransactionalProducer(producer, first, transactionalId)
+        } catch (error) {
+          await disconnect(producer)
+          throw error
+        }
+      })
+    },
+
+    async openProducer() {
+      const producer = client.producer({
+        idempotent: true,
+        maxInFlightRequests: 1,
+        allowAutoTopicCreation: false,
+        retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 6 },
+      })
+      return attempt('opening a producer', async () => {
+        await producer.connect()
+        return new KafkajsIdempotentProducer(producer)
+      })
+    },
+
+    committedOffset: (groupId, topic, partition) =>
+      attempt(`reading the committed offset of ${groupId} in ${topic}-${partition}`, async () => {
+        const opened = await openAdmin()
+        const [entry] = await opened.fetchOffsets({ groupId, topics: [topic] })
+        const committed = entry?.partitions.find((offset) => offset.partition === partition)?.offset
+        if (committed !== undefined && committed !== '-1') return BigInt(committed)
+        const offsets = await opened.fetchTopicOffsets(topic)
+        const low = offsets.find((offset) => offset.partition === partition)?.low
+        if (low === undefined) throw new FatalError(`topic ${topic} has no partition ${partition}`)
+        return BigInt(low)
+      }),
+
+    endOffsets: (topic) =>
+      attempt(`reading the end offsets of ${topic}`, async () => {
+        const offsets = await (await openAdmin()).fetchTopicOffsets(topic)
+        return offsets
+          .sort((a, b) => a.partition - b.partition)
+          .map((offset) => BigInt(offset.high))
+      }),
+
+    read: (topic, partition, from) => reader.read(topic, partition, from),
+
+    follow: (topic, onRecords, followOptions) =>
+      follow(reader, openAdmin, topic, onRecords, followOptions?.from ?? 'start', log),
+
+    ensureTopics: (specs) =>
+      attempt('creating topics', async () => ensureTopics(await openAdmin(), specs)),
+
+    async close() {
+      await reader.close()
+      await admin?.then((opened) => opened.disconnect())
+    },
+  }
+}
+
+async function consume(
+  client: KafkajsClient,
+  options: ConsumeOptions,
+  log: Log,
+): Promise<GroupConsumer> {
+  const session = options.sessionTimeoutMs ?? sessionTimeoutMs
+  const consumer = client.consumer({
+    groupId: options.groupId,
+    sessionTimeout: session,
+    rebalanceTimeout: rebalanceTimeoutMs,
+    heartbeatInterval: Math.min(3_000, Math.floor(session / 4)),
+    maxWaitTimeInMs: fetchWaitMs,
+    minBytes: fetchMinBytes,
+    maxBytesPerPartition: fetchMaxBytesPerPartition,
+    metadataMaxAge: 60_000,
+    allowAutoTopicCreation: false,
+    readUncommitted: false,
+    // A broker that is away is waited for, however long.
+    retry: {
+      initialRetryTime: 100,
+      maxRetryTime: 3_000,
+      retries: 10,
+      restartOnFailure: async () => true,
+    },
+  })
+  const finished = Promise.withResolvers<void>()
+  // The caller may look at it only after stop.
+  finished.promise.catch(() => undefined)
+  let generation = 0
+  let failed = false
+  let stopping: Promise<void> | undefined
+
+  const stop = (): Promise<void> =>
+    (stopping ??= (async () => {
+      await consumer.disconnect()
+      finished.resolve()
+    })())
+  const fail = (error: unknown): void => {
+    if (failed) return
+    failed = true
+    finished.reject(error)
+    void stop()
+  }
+
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    generation++
+    options.onAssigned(payload.memberAssignment[options.topic] ?? [])
+  })
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (payload.restart) log.warn({ reason: messageOf(payload.error) }, 'the consumer restarts')
+    else fail(new FatalError(`the consumer of ${options.topic} ended`, { cause: payload.error }))
+  })
+
+  await attempt(`joining group ${options.groupId}`, async () => {
+    await consumer.connect()
+    await consumer.subscribe({ topics: [options.topic], fromBeginning: true })
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: 64,
+      eachBatch: async (payload) => {
+        if (failed) return
+        try {
+          await options.onBatch(toBatch(payload, generation, consumer, () => failed))
+        } catch (error) {
+          // kafkajs knows what to do with its own error: it rejoins.
+          if (error instanceof RebalanceError) throw error.cause
+          fail(error)
+        }
+      },
+    })
+  })
+  return { finished: finished.promise, stop }
+}
+
+function toBatch(
+  payload: EachBatchPayload,
+  generation: number,
+  consumer: KafkajsConsumer,
+  failed: () => boolean,
+) {
+  const { batch } = payload
+  const { topic, partition } = batch
+  return {
+    topic,
+    partition,
+    generation,
+    fetchedOffset: BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset),
+    highWatermark: BigInt(batch.highWatermark),
+    records: batch.messages.map(toConsumed),
+    isStale: () => failed() || payload.isStale() || !payload.isRunning(),
+    heartbeat: async () => {
+      try {
+        await payload.heartbeat()
+      } catch (error) {
+        throw new RebalanceError(`the membership of ${topic}-${partition} ended`, { cause: error })
+      }
+    },
+    resolve: (offset: bigint) => payload.resolveOffset(String(offset)),
+    seek: (offset: bigint) => consumer.seek({ topic, partition, offset: String(offset) }),
+  }
+}
+
+/** Keys, values and headers are slices of the fetched bytes: copy what is kept. */
+export function toConsumed(message: KafkaMessage): ConsumedRecord {
+  return {
+    offset: BigInt(message.offset),
+    timestampMs: Number(message.timestamp),
+    key: message.key,
+    value: message.value,
+    headers: (message.headers ?? {}) as Headers,
+  }
+}
+
+class KafkajsTransactionalProducer implements TransactionalProducer {
+  readonly #producer: KafkajsProducer
+  readonly #id: string
+  #next: KafkajsTransaction | undefined
+
+  constructor(producer: KafkajsProducer, first: KafkajsTransaction, id: string) {
+    this.#producer = producer
+    this.#next = first
+    this.#id = id
+  }
+
+  commit({ records, offset }: Transaction): Promise<void> {
+    return attempt(`committing as ${this.#id}`, async () => {
+      const transaction = this.#next ?? (await this.#producer.transaction())
+      this.#next = undefined
+      // Records first, offset last: a transaction that begins with its offset is not retried well.
+      for (const part of slices(records)) {
+        await transaction.sendBatch({ topicMessages: part, acks: -1 })
+      }
+      if (offset) {
+        const partitions = [{ partition: offset.partition, offset: String(offset.next) }]
+        await transaction.sendOffsets({
+          consumerGroupId: offset.groupId,
+          topics: [{ topic: offset.topic, partitions }],
+        })
+      }
+      await transaction.commit()
+    })
+  }
+
+  close(): Promise<void> {
+    return disconnect(this.#producer)
+  }
+}
+
+class KafkajsIdempotentProducer implements Producer {
+  readonly #producer: KafkajsProducer
+  constructor(producer: KafkajsProducer) {
+    this.#producer = producer
+  }
+
+  send(records: readonly OutgoingRecord[]): Promise<Placed[]> {
+    return attempt('sending', async () => {
+      const placed: Placed[] = []
+      for (const part of slices(records)) {
+        const answers = await this.#producer.sendBatch({ topicMessages: part, acks: -1 })
+        const next = new Map(
+          answers.map(({ topicName, partition, baseOffset }) => [
+            `${topicName} ${partition}`,
+            BigInt(baseOffset as string),
+          ]),
+        )
+        // Within a partition the broker numbers records in the order in which they were sent.
+        for (const record of records.slice(placed.length, placed.length + countOf(part))) {
+          const key = `${record.topic} ${record.partition}`
+          const offset = next.get(key)
+          if (offset === undefined) throw new Error(`no answer for ${key}`)
+          next.set(key, offset + 1n)
+          placed.push({ partition: record.partition, offset })
+        }
+      }
+      return placed
+    })
+  }
+
+  close(): Promise<void> {
+    return disconnect(this.#producer)
+  }
+}
+
+const countOf = (part: TopicMessages[]): number =>
+  part.reduce((sum, { messages }) => sum + messages.length, 0)
+
+/** Groups records by topic in parts small enough for a broker to take as one batch. */
+export function* slices(records: readonly OutgoingRecord[]): Generator<TopicMessages[]> {
+  let bytes = 0
+  let byTopic = new Map<string, Message[]>()
+  for (const record of records) {
+    const size = recordOverheadBytes + (record.value?.length ?? 0) + (record.key?.length ?? 0)
+    if (bytes > 0 && bytes + size > sendMaxBytes) {
+      yield toTopicMessages(byTopic)
+      byTopic = new Map()
+      bytes = 0
+    }
+    bytes += size
+    const messages = byTopic.get(record.topic)
+    const message = toMessage(record)
+    if (messages) messages.push(message)
+    else byTopic.set(record.topic, [message])
+  }
+  if (bytes > 0) yield toTopicMessages(byTopic)
+}
+
+const toTopicMessages = (byTopic: Map<string, Message[]>): TopicMessages[] =>
+  [...byTopic].map(([topic, messages]) => ({ topic, messages }))
+
+function toMessage(record: OutgoingRecord): Message {
+  return {
+    key: record.key,
+    value: record.value,
+    partition: record.partition,
+    ...(record.headers === undefined ? {} : { headers: record.headers }),
+    ...(record.timestampMs === undefined ? {} : { timestamp: String(record.timestampMs) }),
+  }
+}
+
+const followRetryMs = 500
+
+function follow(
+  reader: ReturnType<typeof createPartitionReader>,
+  openAdmin: () => Promise<Admin>,
+  topic: string,
+  onRecords: (records: readonly ConsumedRecord[], partition: number) => void,
+  from: 'start' | 'end',
+  log: Log,
+): Follower {
+  const controller = new AbortController()
+  const caughtUp = Promise.withResolvers<void>()
+  caughtUp.promise.catch(() => undefined)
+
+  const finished = (async () => {
+    const offsets = await retried(async () => (await openAdmin()).fetchTopicOffsets(topic))
+    const behind = new Set(offsets.map(({ partition }) => partition))
+    const arrived = (partition: number) => {
+      behind.delete(partition)
+      if (behind.size === 0) caughtUp.resolve()
+    }
+    await Promise.all(
+      offsets.map(async ({ partition, low, high }) => {
+        let position = BigInt(from === 'start' ? low : high)
+        const end = BigInt(high)
+        if (position >= end) arrived(partition)
+        while (!controller.signal.aborted) {
+          const fetched = await retried(() => reader.fetch(topic, partition, position))
+          if (fetched === undefined) return
+          if (fetched.records.length > 0) onRecords(fetched.records, partition)
+          position = fetched.next
+          if (position >= end) arrived(partition)
+        }
+      }),
+    )
+  })()
+  finished.catch((error: unknown) => caughtUp.reject(error))
+
+  async function retried<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt(`following ${topic}`, work)
+      } catch (error) {
+        if (!(error instanceof TransientError) || controller.signal.aborted) throw error
+        log.warn({ topic, reason: messageOf(error) }, 'following goes on after a pause')
+        await new Promise((resolve) => setTimeout(resolve, followRetryMs))
+      }
+    }
+  }
+
+  return {
+    caughtUp: caughtUp.promise,
+    finished,
+    async stop() {
+      controller.abort()
+      await finished.catch(() => undefined)
+    },
+  }
+}
+
+async function ensureTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
+  const existing = new Set(await admin.listTopics())
+  const missing = specs.filter(({ name }) => !existing.has(name))
+  if (missing.length > 0) {
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: missing.map(({ name, partitions, config }) => ({
+        topic: name,
+        numPartitions: partitions,
+        configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
+      })),
+    })
+  }
+  const { topics } = await admin.fetchTopicMetadata({ topics: specs.map(({ name }) => name) })
+  for (const spec of specs) {
+    const found = topics.find(({ name }) => name === spec.name)?.partitions.length
+    if (found === spec.partitions) continue
+    throw new FatalError(
+      `topic ${spec.name} has ${found ?? 0} partitions and the topology says ${spec.partitions}: ` +
+        'players would change lanes. Make a new topic, or set the topology to what exists.',
+    )
+  }
+}
+
+const forbidden =
+  /AUTHORIZATION_FAILED|SASL_AUTHENTICATION_FAILED|UNSUPPORTED_SASL|UNKNOWN_TOPIC_OR_PARTITION|MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE|UNSUPPORTED_VERSION|INVALID_CONFIG/
+
+/** Names what was attempted, and sorts the error by who must act. */
+async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof FatalError || error instanceof TransientError) throw error
+    if (error instanceof TypeError || error instanceof RangeError) throw error
+    if (forbidden.test(typesOf(error))) throw new FatalError(what, { cause: error })
+    throw new TransientError(what, { cause: error })
+  }
+}
+
+function typesOf(error: unknown): string {
+  const { type, cause } = (error ?? {}) as { type?: string; cause?: unknown }
+  return `${type ?? ''} ${cause === undefined ? '' : typesOf(cause)}`
+}
+
+/** What it leaves open is fenced by the next producer of the id, so a failure here changes nothing. */
+async function disconnect(producer: KafkajsProducer): Promise<void> {
+  await producer.disconnect().catch(() => undefined)
+}
+
+function logCreator(log: Log) {
+  return () =>
+    ({
+      level,
+      namespace,
+      log: entry,
+    }: {
+      level: logLevel
+      namespace: string
+      log: { message: string }
+    }) => {
+      const { message, ...rest } = entry
+      const fields = { kafkajs: namespace, ...rest }
+      // Its errors are mostly retries; what matters reaches us as an error we sort ourselves.
+      if (level <= 2) log.warn(fields, message)
+      else log.debug(fields, message)
+    }
+}

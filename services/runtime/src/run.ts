@@ -1,0 +1,321 @@
+// How does a service turn the records of a topic into outcomes, exactly once?
+import {
+  DecodeProblem,
+  Decoder,
+  RegistryUnavailable,
+  type RecordName,
+  type Records,
+  type Schemas,
+} from '@churnstream/schemas'
+import type { Service, Topic } from '@churnstream/topology'
+import { setTimeout as delay } from 'node:timers/promises'
+import { toDeadLetter } from './dead-letter.ts'
+import { RebalanceError, TransientError, messageOf } from './errors.ts'
+import type { Health } from './http.ts'
+import type {
+  Batch,
+  ConsumedRecord,
+  Kafka,
+  OutgoingRecord,
+  TransactionalProducer,
+} from './kafka.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { deadLetter, type Outcome } from './outcome.ts'
+
+export interface Received<N extends RecordName> {
+  readonly offset: bigint
+  readonly timestampMs: number
+  readonly key: Buffer | null
+  readonly value: Records[N]
+}
+
+/** The business of a service: what to do with the decoded records of one partition, in order. */
+export interface Processor<N extends RecordName> {
+  /** One outcome per record, in order. Poison is an outcome; trouble of the world is thrown. */
+  process(partition: number, records: readonly Received<N>[]): Outcome[] | Promise<Outcome[]>
+  /** Present on a processor with state. */
+  readonly state?: ProcessorState
+}
+
+export interface ProcessorState {
+  /** The compacted topic that holds the state, co-partitioned with the input. */
+  readonly changelog: Topic
+  /** Replaces the partition's state by what the changelog says. */
+  restore(partition: number, changelog: AsyncIterable<readonly ConsumedRecord[]>): Promise<number>
+  /** What `process` changed since the last call: goes into the same transaction. */
+  changes(partition: number): OutgoingRecord[]
+  release(partition: number): void
+}
+
+export interface RunOptions<N extends RecordName> {
+  readonly kafka: Kafka
+  readonly schemas: Schemas
+  readonly service: Service
+  readonly topic: Topic<N>
+  readonly processor: Processor<N>
+  readonly signal: AbortSignal
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly health: Health
+  readonly sessionTimeoutMs?: number
+}
+
+/** Records per transaction at most: bounds replay, heartbeat gaps and the pause of a model swap. */
+const chunkRecords = 1_000
+const retryMinMs = 100
+const retryMaxMs = 5_000
+const heartbeatEveryMs = 1_000
+
+/** One owned partition: its producer and how far its state has come. */
+interface Lane {
+  readonly generation: number
+  readonly producer: TransactionalProducer
+  /** The offset that the next transaction starts at. */
+  next: bigint
+}
+
+/**
+ * Runs until the signal aborts. Per partition and generation: open a transactional producer named
+ * after the partition (this fences the former owner and ends its transaction), only then read the
+ * committed offset, restore the state unless it stands exactly there, go on from that offset. Per
+ * chunk: process, then outputs, changelog, dead letters and offset in one transaction. After any
+ * doubt about a transaction the lane is dropped and opened again by the same steps, so the
+ * committed offset tells what happened. See docs/decisions/0002.
+ */
+export async function run<N extends RecordName>(options: RunOptions<N>): Promise<void> {
+  const { kafka, schemas, service, topic, processor, signal, log, metrics, health } = options
+  const group = service.name
+  const decoder = new Decoder<N>(topic.record)
+  const lanes = new Map<number, Lane>()
+  /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
+  const stateAt = new Map<number, bigint>()
+
+  health.waitFor('group', `joining consumer group ${group}`)
+  const consumer = await kafka.consume({
+    groupId: group,
+    topic: topic.name,
+    ...(options.sessionTimeoutMs === undefined
+      ? {}
+      : { sessionTimeoutMs: options.sessionTimeoutMs }),
+    onAssigned(partitions) {
+      metrics.assignments.inc()
+      health.ready('group')
+      log.info({ topic: topic.name, partitions }, 'partitions assigned')
+      for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
+        if (partitions.includes(partition)) continue
+        void closeLane(partition)
+        stateAt.delete(partition)
+        processor.state?.release(partition)
+        metrics.lag.remove({ topic: topic.name, partition: String(partition) })
+      }
+    },
+    onBatch,
+  })
+  const stop = () => void consumer.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  try {
+    await consumer.finished
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await Promise.all([...lanes.keys()].map(closeLane))
+  }
+
+  async function onBatch(batch: Batch): Promise<void> {
+    for (let attempt = 0; !batch.isStale(); attempt++) {
+      try {
+        await withHeartbeats(batch, workThrough(batch))
+        return
+      } catch (error) {
+        if (error instanceof RebalanceError) throw error
+        if (!(error instanceof TransientError || error instanceof RegistryUnavailable)) throw error
+        await closeLane(batch.partition)
+        metrics.producersReplaced.inc({ reason: error.name })
+        const waitMs = retryDelayMs(attempt, error)
+        log.warn(
+          {
+            topic: batch.topic,
+            partition: batch.partition,
+            attempt,
+            waitMs,
+            reason: messageOf(error),
+          },
+          'the batch will be tried again',
+        )
+        await withHeartbeats(
+          batch,
+          delay(waitMs, undefined, { signal }).catch(() => undefined),
+        )
+      }
+    }
+  }
+
+  async function workThrough(batch: Batch): Promise<void> {
+    const lane = lanes.get(batch.partition)
+    const current = lane?.generation === batch.generation ? lane : await openLane(batch)
+    if (current !== lane && batch.fetchedOffset > current.next) {
+      // Fetched past what is committed: those records must come again.
+      batch.seek(current.next)
+      return
+    }
+    const pending = batch.records.filter((record) => record.offset >= current.next)
+    for (let start = 0; start < pending.length; start += chunkRecords) {
+      if (batch.isStale()) return
+      const chunk = pending.slice(start, start + chunkRecords)
+      await workThroughChunk(batch, current, chunk)
+      await batch.heartbeat()
+    }
+    const last = batch.records.at(-1)
+    if (last !== undefined) batch.resolve(last.offset)
+  }
+
+  async function openLane(batch: Batch): Promise<Lane> {
+    const { partition, generation } = batch
+    await closeLane(partition)
+    const transactionalId = `churnstream.${group}.${topic.name}.${partition}`
+    const producer = await kafka.openTransactional(transactionalId)
+    try {
+      // Only now: the former owner is fenced, and what it committed is final.
+      const next = await kafka.committedOffset(group, topic.name, partition)
+      if (processor.state && stateAt.get(partition) !== next) {
+        stateAt.delete(partition)
+        const startedAt = performance.now()
+        const changelog = kafka.read(processor.state.changelog.name, partition)
+        const players = await processor.state.restore(partition, changelog)
+        const seconds = (performance.now() - startedAt) / 1000
+        metrics.restoreSeconds.observe(seconds)
+        log.info(
+          { partition, entries: players, seconds: Number(seconds.toFixed(3)) },
+          'state restored',
+        )
+        stateAt.set(partition, next)
+      }
+      const lane: Lane = { generation, producer, next }
+      lanes.set(partition, lane)
+      return lane
+    } catch (error) {
+      await producer.close()
+      throw error
+    }
+  }
+
+  async function workThroughChunk(
+    batch: Batch,
+    lane: Lane,
+    chunk: readonly ConsumedRecord[],
+  ): Promise<void> {
+    const { partition } = batch
+    const startedAt = performance.now()
+    await schemas.prepare(
+      decoder,
+      chunk.map((record) => record.value),
+      signal,
+    )
+    const received: Received<N>[] = []
+    const outcomes: (Outcome | undefined)[] = chunk.map((record) => {
+      const value = decoder.decode(record.value)
+      if (value instanceof DecodeProblem) return deadLetter(value.reason, value.detail)
+      received.push({
+        offset: record.offset,
+        timestampMs: record.timestampMs,
+        key: record.key,
+        value,
+      })
+      return undefined
+    })
+    // From here the state in memory is ahead of what is committed, until the commit says otherwise.
+    stateAt.delete(partition)
+    const processed = received.length === 0 ? [] : await processor.process(partition, received)
+    if (processed.length !== received.length) {
+      throw new Error(
+        `${processed.length} outcomes for ${received.length} records: a bug in ${group}`,
+      )
+    }
+    let at = 0
+    const records: OutgoingRecord[] = []
+    const settled = chunk.map((record, index) => {
+      const outcome = outcomes[index] ?? (processed[at++] as Outcome)
+      switch (outcome.kind) {
+        case 'emit':
+          for (const out of outcome.records) records.push(out)
+          break
+        case 'dead-letter':
+          records.push(
+            toDeadLetter(record, {
+              reason: outcome.reason,
+              detail: outcome.detail,
+              service: service.name,
+              topic: topic.name,
+              partition,
+            }),
+          )
+          break
+        case 'skip':
+          break
+        default:
+          outcome satisfies never
+      }
+      return outcome
+    })
+    if (processor.state)
+      for (const change of processor.state.changes(partition)) records.push(change)
+
+    const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
+    await lane.producer.commit({
+      records,
+      offset: { groupId: group, topic: topic.name, partition, next },
+    })
+    lane.next = next
+    if (processor.state) stateAt.set(partition, next)
+    count(settled)
+    metrics.transactionRecords.observe(chunk.length)
+    metrics.transactionSeconds.observe((performance.now() - startedAt) / 1000)
+    metrics.lag.set(
+      { topic: topic.name, partition: String(partition) },
+      Number(batch.highWatermark - next),
+    )
+  }
+
+  function count(outcomes: readonly Outcome[]): void {
+    const counts = new Map<string, { outcome: string; reason: string; n: number }>()
+    for (const outcome of outcomes) {
+      const reason = outcome.kind === 'emit' ? '' : outcome.reason
+      const key = `${outcome.kind} ${reason}`
+      const entry = counts.get(key)
+      if (entry) entry.n++
+      else counts.set(key, { outcome: outcome.kind, reason, n: 1 })
+    }
+    for (const { outcome, reason, n } of counts.values()) {
+      metrics.records.inc({ topic: topic.name, outcome, reason }, n)
+    }
+  }
+
+  async function closeLane(partition: number): Promise<void> {
+    const lane = lanes.get(partition)
+    if (lane === undefined) return
+    lanes.delete(partition)
+    await lane.producer.close()
+  }
+}
+
+function retryDelayMs(attempt: number, error: Error): number {
+  if (error instanceof TransientError && error.retryAfterMs !== undefined) return error.retryAfterMs
+  const ceiling = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(attempt, 10))
+  return Math.round(ceiling * (0.5 + Math.random() / 2))
+}
+
+/** Keeps the membership alive while the work takes its time. */
+async function withHeartbeats<T>(batch: Batch, work: Promise<T>): Promise<T> {
+  let rebalance: unknown
+  const timer = setInterval(() => {
+    batch.heartbeat().catch((error: unknown) => (rebalance = error))
+  }, heartbeatEveryMs)
+  try {
+    const result = await work
+    if (rebalance !== undefined) throw rebalance
+    return result
+  } finally {
+    clearInterval(timer)
+  }
+}
