@@ -1,0 +1,7 @@
+// What does the local stack offer to the demo, the tests and the benchmarks?
+export { startStack, type PartName, type Stack, type StackOptions } from './stack.ts'
+export type { Crash, OnCrash, Server } from './server.ts'
+export type { S3Location } from './s3.ts'
+export { createOwner, isAlive, tailOf } from './owner.ts'
+export type { ChildOptions, Exit, OwnedProcess, Owner } from './owner.ts'
+export { familyOf, rssBytesOf } from './family.ts'

@@ -1,0 +1,105 @@
+// How does one Kafka broker run, being its own controller?
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Kafka, logLevel } from 'kafkajs'
+import type { Context } from './context.ts'
+import { runOnce } from './run-once.ts'
+import type { ServerSpec } from './server.ts'
+
+// What Kafka's own start script passes, with half of its heap.
+const jvm = [
+  '-Xms256m',
+  '-Xmx512m',
+  '-XX:+UseG1GC',
+  '-XX:MaxGCPauseMillis=20',
+  '-XX:InitiatingHeapOccupancyPercent=35',
+  '-XX:+ExplicitGCInvokesConcurrent',
+  '-Djava.awt.headless=true',
+]
+
+export async function kafkaSpec(context: Context): Promise<ServerSpec> {
+  const { dataDir, java, serversDir, ports } = context
+  const dir = join(dataDir.path, 'kafka')
+  const properties = join(dir, 'server.properties')
+  const classPath = ['-cp', join(serversDir, 'kafka', '*')]
+  const log4j = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.yaml')}`
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(properties, settings(join(dir, 'data'), ports.kafka, ports.kafkaController))
+
+  if (!existsSync(join(dir, 'data', 'meta.properties'))) {
+    const tool = ['-XX:TieredStopAtLevel=1', log4j, ...classPath, 'kafka.tools.StorageTool']
+    const format = ['format', '--cluster-id', dataDir.secrets.kafkaClusterId, '-c', properties]
+    await runOnce(context, 'kafka-format', java, [...tool, ...format])
+  }
+
+  const broker = `127.0.0.1:${ports.kafka}`
+  return {
+    name: 'kafka',
+    command: java,
+    args: [...jvm, log4j, ...classPath, 'kafka.Kafka', properties],
+    cwd: dir,
+    logFile: join(dataDir.path, 'logs', 'kafka.log'),
+    port: ports.kafka,
+    answers: () => answers(broker, dataDir.secrets.kafkaClusterId),
+  }
+}
+
+/** A new broker loads its coordinators for a moment after its port is open. */
+async function answers(broker: string, clusterId: string): Promise<boolean> {
+  const kafka = new Kafka({
+    clientId: 'local-stack',
+    brokers: [broker],
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 1_000,
+    requestTimeout: 5_000,
+    retry: { retries: 0 },
+  })
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    const cluster = await admin.describeCluster()
+    await admin.fetchOffsets({ groupId: 'local-stack-start' })
+    return cluster.clusterId === clusterId
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+function settings(logDir: string, port: number, controllerPort: number): string {
+  return `
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:${controllerPort}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=${logDir}
+
+# One broker holds the only copy.
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+
+# Topics are made from topology/, never by a typing mistake.
+auto.create.topics.enable=false
+
+# 50 and 50 by default: time at every start for nothing on one broker.
+offsets.topic.num.partitions=8
+transaction.state.log.num.partitions=8
+share.coordinator.state.topic.num.partitions=2
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=16777216
+
+group.initial.rebalance.delay.ms=0
+
+# A killed producer's transaction ends soon after its own timeout, not up to ten seconds later.
+transaction.max.timeout.ms=900000
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+`.trimStart()
+}

@@ -1,0 +1,17 @@
+// Which types does places.mjs have? It stays JavaScript because it runs before anything is installed.
+export const repositoryDir: string
+export const mavenDir: string
+export const requirementsFile: string
+export const projectNode: string
+export function cacheDir(): string
+export function serversDir(): string
+export function venvDir(pythonVersion: string): string
+export function venvPython(pythonVersion: string): string
+export function findJava(): Promise<
+  | { java: string; home: string; version: string; tooOld?: never }
+  | { java?: never; tooOld: string[] }
+>
+export function findPython(): Promise<
+  { python: string; version: string; tooOld?: never } | { python?: never; tooOld: string[] }
+>
+export function outputOf(command: string, args: string[]): Promise<string>

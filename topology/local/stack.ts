@@ -1,0 +1,175 @@
+// How do the servers come up together, and go down together?
+import { existsSync } from 'node:fs'
+import type { Context } from './context.ts'
+import { openDataDir } from './data-dir.ts'
+import { rssBytesOf } from './family.ts'
+import { kafkaSpec } from './kafka.ts'
+import { mlflowSpec, pythonEnv } from './mlflow.ts'
+import { createOwner, type ChildOptions, type OwnedProcess } from './owner.ts'
+import { findJava, findPython, serversDir, venvPython } from './places.mjs'
+import { choosePorts } from './ports.ts'
+import { createDatabases, postgresSpec, postgresUrl } from './postgres.ts'
+import { registrySpec, registryUrl } from './registry.ts'
+import { createBucket, s3Location, s3Spec, type S3Location } from './s3.ts'
+import { startServer, type OnCrash, type PartName, type Server, type ServerSpec } from './server.ts'
+
+export type { PartName } from './server.ts'
+
+const allParts: PartName[] = ['postgres', 'kafka', 's3', 'registry', 'mlflow']
+const needs: Record<PartName, PartName[]> = {
+  postgres: [],
+  kafka: [],
+  s3: [],
+  registry: ['postgres'],
+  mlflow: ['postgres', 's3'],
+}
+
+export interface StackOptions {
+  dataDir: string
+  ports: 'usual' | 'free'
+  /** All by default. What a part needs is started with it. */
+  parts?: PartName[]
+  /** Ends a start that is under way; a running stack is ended by disposing of it. */
+  signal?: AbortSignal
+  onProgress?: (line: string) => void
+  /** A server ended by itself. Without it the trouble is only seen by who talks to that server. */
+  onCrash?: OnCrash
+  /** How the caller's user asks for free ports, for the error about a taken one. */
+  freePortsHint?: string
+}
+
+export interface Stack {
+  kafka: { brokers: string[] }
+  /** The Confluent API. */
+  registry: { url: string }
+  /** `mlflow`, `registry` and `churnstream` are reached as their owner, any other as the admin. */
+  postgres: { url(database: string): string }
+  s3: S3Location
+  mlflow: { url: string }
+  /** The interpreter that has the packages of services/training. */
+  python: string
+  pythonEnv: Record<string, string>
+  /** Those that were started; asking for another one throws. */
+  servers: Record<PartName, Server>
+  dataDir: string
+  /** Starts any other program under the same ownership; it ends before the servers do. */
+  spawn(options: ChildOptions): OwnedProcess
+  /** Resident memory of each started server and its children. */
+  rssBytes(): Partial<Record<PartName, number>>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { onProgress = () => {}, onCrash = () => {}, signal } = options
+  const startedAt = performance.now()
+  const failed = new AbortController()
+  const { java, python, servers: jars } = await installed()
+  const ports = await choosePorts(options.ports, options.freePortsHint)
+  const dataDir = openDataDir(options.dataDir)
+  const owner = createOwner()
+  const context: Context = {
+    dataDir,
+    ports,
+    owner,
+    java,
+    serversDir: jars,
+    python,
+    signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal,
+  }
+  const parts = withNeeds(options.parts ?? allParts)
+  const servers: Partial<Record<PartName, Server>> = {}
+  const starts = new Map<PartName, Promise<void>>()
+
+  async function start(name: PartName): Promise<void> {
+    await Promise.all(needs[name].map((need) => starts.get(need)))
+    const partStartedAt = performance.now()
+    const spec = await describe[name](context)
+    servers[name] = await startServer(spec, owner, context.signal, onCrash)
+    await afterStart[name]?.(context)
+    onProgress(`${name} is up after ${seconds(partStartedAt)} on port ${spec.port}`)
+  }
+
+  try {
+    for (const name of parts) starts.set(name, start(name))
+    await untilAll([...starts.values()], (error) => failed.abort(error))
+  } catch (error) {
+    await owner[Symbol.asyncDispose]()
+    throw error
+  }
+  onProgress(`the stack is up after ${seconds(startedAt)}`)
+
+  return {
+    kafka: { brokers: [`127.0.0.1:${ports.kafka}`] },
+    registry: { url: registryUrl(ports.registry) },
+    postgres: {
+      url: (database) => postgresUrl(ports.postgres, dataDir.secrets.postgresPassword, database),
+    },
+    s3: s3Location(context),
+    mlflow: { url: `http://127.0.0.1:${ports.mlflow}` },
+    python,
+    pythonEnv: pythonEnv(context),
+    servers: onlyStarted(servers),
+    dataDir: dataDir.path,
+    spawn: (child) => owner.spawn(child),
+    rssBytes() {
+      const running = Object.values(servers).map(({ name, pid }) => [name, rssBytesOf(pid)])
+      return Object.fromEntries(running) as Partial<Record<PartName, number>>
+    },
+    [Symbol.asyncDispose]: () => owner[Symbol.asyncDispose](),
+  }
+}
+
+const describe: Record<PartName, (context: Context) => ServerSpec | Promise<ServerSpec>> = {
+  postgres: postgresSpec,
+  kafka: kafkaSpec,
+  s3: s3Spec,
+  registry: registrySpec,
+  mlflow: mlflowSpec,
+}
+
+const afterStart: Partial<Record<PartName, (context: Context) => Promise<void>>> = {
+  postgres: ({ ports, dataDir }) =>
+    createDatabases(ports.postgres, dataDir.secrets.postgresPassword),
+  s3: (context) => createBucket(s3Location(context)),
+}
+
+/** Waits for every start, also after a failure: nothing may be spawned behind the clean-up. */
+async function untilAll(starts: Promise<void>[], onFailure: (error: unknown) => void) {
+  let first: { error: unknown } | undefined
+  const watched = starts.map((start) =>
+    start.catch((error: unknown) => {
+      first ??= { error }
+      onFailure(error)
+    }),
+  )
+  await Promise.all(watched)
+  if (first) throw first.error
+}
+
+function withNeeds(parts: PartName[]): PartName[] {
+  const wanted = new Set(parts.flatMap((part) => [...needs[part], part]))
+  return allParts.filter((part) => wanted.has(part))
+}
+
+function onlyStarted(servers: Partial<Record<PartName, Server>>): Record<PartName, Server> {
+  return new Proxy(servers, {
+    get(target, name: PartName) {
+      const server = target[name]
+      if (!server && allParts.includes(name)) throw new Error(`${name} was not started`)
+      return server
+    },
+  }) as Record<PartName, Server>
+}
+
+async function installed() {
+  const [{ java, tooOld }, base] = await Promise.all([findJava(), findPython()])
+  const servers = serversDir()
+  const python = base.python ? venvPython(base.version) : undefined
+  if (java && python && existsSync(servers) && existsSync(python)) return { java, python, servers }
+  const found = tooOld ? ` (Java found: ${tooOld.join(', ') || 'none'})` : ''
+  throw new Error(`The servers are not installed${found}. Run: node topology/local/with-setup.mjs`)
+}
+
+function seconds(sinceMs: number): string {
+  return `${((performance.now() - sinceMs) / 1000).toFixed(1)} s`
+}
