@@ -4,7 +4,6 @@ import type {
   Consumer as KafkajsConsumer,
   EachBatchPayload,
   Kafka as KafkajsClient,
-  KafkaMessage,
   Message,
   Producer as KafkajsProducer,
   TopicMessages,
@@ -17,7 +16,6 @@ import type {
   ConsumeOptions,
   Follower,
   GroupConsumer,
-  Headers,
   Kafka,
   OutgoingRecord,
   Placed,
@@ -27,6 +25,7 @@ import type {
   TransactionalProducer,
 } from '../kafka.ts'
 import type { Log } from '../log.ts'
+import { toConsumed } from './consumed.ts'
 import { loadKafkajs } from './install.ts'
 import { createPartitionReader } from './partition-reader.ts'
 
@@ -255,17 +254,6 @@ function toBatch(
   }
 }
 
-/** Keys, values and headers are slices of the fetched bytes: copy what is kept. */
-export function toConsumed(message: KafkaMessage): ConsumedRecord {
-  return {
-    offset: BigInt(message.offset),
-    timestampMs: Number(message.timestamp),
-    key: message.key,
-    value: message.value,
-    headers: (message.headers ?? {}) as Headers,
-  }
-}
-
 class KafkajsTransactionalProducer implements TransactionalProducer {
   readonly #producer: KafkajsProducer
   readonly #id: string
@@ -481,6 +469,9 @@ async function disconnect(producer: KafkajsProducer): Promise<void> {
   await producer.disconnect().catch(() => undefined)
 }
 
+/** kafkajs's logLevel.WARN. */
+const warnLevel = 2
+
 function logCreator(log: Log) {
   return () =>
     ({
@@ -495,7 +486,7 @@ function logCreator(log: Log) {
       const { message, ...rest } = entry
       const fields = { kafkajs: namespace, ...rest }
       // Its errors are mostly retries; what matters reaches us as an error we sort ourselves.
-      if (level <= 2) log.warn(fields, message)
+      if ((level as number) <= warnLevel) log.warn(fields, message)
       else log.debug(fields, message)
     }
 }

@@ -35,7 +35,7 @@ const zstdDecompressed = promisify(zstdDecompress)
 
 let loaded: Kafkajs | undefined
 
-/** The only way into kafkajs: an import before this call gets the stock modules, so it refuses. */
+/** The only way into kafkajs: anything else may get the stock modules. */
 export function loadKafkajs(): Kafkajs {
   loaded ??= install()
   return loaded
@@ -55,12 +55,9 @@ export function verifyDigest(file: string, expected: string): void {
 
 function install(): Kafkajs {
   const root = dirname(require.resolve('kafkajs'))
-  const early = Object.keys(require.cache).find((file) => file.startsWith(root + sep))
-  if (early) {
-    throw new Error(
-      `kafkajs was loaded before its replacements (${early}). Import it only through ` +
-        'loadKafkajs(), and import only types from "kafkajs"',
-    )
+  // Who loaded kafkajs before us keeps the stock modules; what we load from here on is our own copy.
+  for (const file of Object.keys(require.cache)) {
+    if (file.startsWith(root + sep)) delete require.cache[file]
   }
   for (const { path, sha256 } of Object.values(replacedFiles))
     verifyDigest(join(root, path), sha256)

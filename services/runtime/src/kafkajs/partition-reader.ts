@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { Kafka as KafkajsClient, KafkaMessage } from 'kafkajs'
 import { TransientError } from '../errors.ts'
 import type { ConsumedRecord } from '../kafka.ts'
-import { toConsumed } from './adapter.ts'
+import { toConsumed } from './consumed.ts'
 
 /** What we use of kafkajs's inside; it offers no consumer without a group. */
 interface Cluster {
