@@ -12,4 +12,3 @@ export function toConsumed(message: KafkaMessage): ConsumedRecord {
     headers: (message.headers ?? {}) as Headers,
   }
 }
-

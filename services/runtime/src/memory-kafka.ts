@@ -1,0 +1,294 @@
+// How does the Kafka port behave without a broker? For fast tests; held to the same contract.
+import { FatalError, TransientError } from './errors.ts'
+import type {
+  Batch,
+  ConsumedRecord,
+  ConsumeOptions,
+  Follower,
+  GroupConsumer,
+  Kafka,
+  OutgoingRecord,
+  Placed,
+  Producer,
+  TopicSpec,
+  TransactionalProducer,
+} from './kafka.ts'
+
+interface Stored extends ConsumedRecord {}
+
+interface Member {
+  readonly options: ConsumeOptions
+  readonly finished: PromiseWithResolvers<void>
+  generation: number
+  owned: readonly number[]
+  positions: Map<number, bigint>
+  sought: Map<number, bigint>
+  running: boolean
+  loop: Promise<void>
+}
+
+const fetchRecords = 500
+
+/** A cluster in memory: partitions, groups, committed offsets and producer epochs. */
+export class MemoryCluster {
+  readonly #topics = new Map<string, Stored[][]>()
+  readonly #offsets = new Map<string, bigint>()
+  readonly #epochs = new Map<string, number>()
+  readonly #groups = new Map<string, Member[]>()
+  readonly #waiting = new Set<() => void>()
+  /** Called at the named points of a commit; a throw there is what a broken connection is. */
+  failpoint: (point: 'before-commit' | 'after-commit', transactionalId: string) => void = () =>
+    undefined
+
+  open(): Kafka {
+    return {
+      consume: async (options) => this.#consume(options),
+      openTransactional: async (id) => this.#openTransactional(id),
+      openProducer: async () => this.#openProducer(),
+      committedOffset: async (group, topic, partition) => {
+        this.#partition(topic, partition)
+        return this.#offsets.get(offsetKey(group, topic, partition)) ?? 0n
+      },
+      endOffsets: async (topic) => this.#partitions(topic).map((log) => BigInt(log.length)),
+      read: (topic, partition, from) => this.#read(topic, partition, from),
+      follow: (topic, onRecords, options) =>
+        this.#follow(topic, onRecords, options?.from ?? 'start'),
+      ensureTopics: async (specs) => this.#ensureTopics(specs),
+      close: async () => undefined,
+    }
+  }
+
+  #ensureTopics(specs: readonly TopicSpec[]): void {
+    for (const { name, partitions } of specs) {
+      const known = this.#topics.get(name)
+      if (known === undefined) {
+        this.#topics.set(
+          name,
+          Array.from({ length: partitions }, () => []),
+        )
+      } else if (known.length !== partitions) {
+        throw new FatalError(`topic ${name} has ${known.length} partitions, not ${partitions}`)
+      }
+    }
+  }
+
+  #partitions(topic: string): Stored[][] {
+    const partitions = this.#topics.get(topic)
+    if (partitions === undefined) throw new FatalError(`there is no topic ${topic}`)
+    return partitions
+  }
+
+  #partition(topic: string, partition: number): Stored[] {
+    const log = this.#partitions(topic)[partition]
+    if (log === undefined) throw new FatalError(`topic ${topic} has no partition ${partition}`)
+    return log
+  }
+
+  #append(records: readonly OutgoingRecord[]): Placed[] {
+    for (const { topic, partition } of records) this.#partition(topic, partition)
+    const placed = records.map((record) => {
+      const log = this.#partition(record.topic, record.partition)
+      const headers = Object.entries(record.headers ?? {}).map(
+        ([name, value]) => [name, toBuffer(value)] as const,
+      )
+      const offset = BigInt(log.length)
+      log.push({
+        offset,
+        timestampMs: record.timestampMs ?? Date.now(),
+        key: record.key === null ? null : toBuffer(record.key),
+        value: record.value === null ? null : Buffer.from(record.value),
+        headers: Object.fromEntries(headers),
+      })
+      return { partition: record.partition, offset }
+    })
+    this.#wake()
+    return placed
+  }
+
+  #openTransactional(id: string): TransactionalProducer {
+    const epoch = (this.#epochs.get(id) ?? 0) + 1
+    this.#epochs.set(id, epoch)
+    let usable = true
+    return {
+      commit: async ({ records, offset }) => {
+        if (!usable) throw new TransientError(`producer ${id} is closed`)
+        await Promise.resolve()
+        usable = false
+        if (this.#epochs.get(id) !== epoch) throw new TransientError(`producer ${id} is fenced`)
+        this.failpoint('before-commit', id)
+        this.#append(records)
+        if (offset) {
+          const key = offsetKey(offset.groupId, offset.topic, offset.partition)
+          this.#offsets.set(key, offset.next)
+        }
+        this.failpoint('after-commit', id)
+        usable = true
+      },
+      close: async () => void (usable = false),
+    }
+  }
+
+  #openProducer(): Producer {
+    let open = true
+    return {
+      send: async (records) => {
+        if (!open) throw new TransientError('the producer is closed')
+        return this.#append(records)
+      },
+      close: async () => void (open = false),
+    }
+  }
+
+  #consume(options: ConsumeOptions): GroupConsumer {
+    this.#partitions(options.topic)
+    const member: Member = {
+      options,
+      finished: Promise.withResolvers<void>(),
+      generation: 0,
+      owned: [],
+      positions: new Map(),
+      sought: new Map(),
+      running: true,
+      loop: Promise.resolve(),
+    }
+    member.finished.promise.catch(() => undefined)
+    const members = [...(this.#groups.get(options.groupId) ?? []), member]
+    this.#groups.set(options.groupId, members)
+    this.#rebalance(options.groupId)
+    member.loop = this.#poll(member)
+    return {
+      finished: member.finished.promise,
+      stop: async () => {
+        if (!member.running) return member.loop
+        member.running = false
+        this.#wake()
+        await member.loop
+        this.#leave(member)
+        member.finished.resolve()
+      },
+    }
+  }
+
+  #leave(member: Member): void {
+    const left = (this.#groups.get(member.options.groupId) ?? []).filter((m) => m !== member)
+    this.#groups.set(member.options.groupId, left)
+    this.#rebalance(member.options.groupId)
+  }
+
+  #rebalance(groupId: string): void {
+    const members = this.#groups.get(groupId) ?? []
+    for (const [index, member] of members.entries()) {
+      const count = this.#partitions(member.options.topic).length
+      member.owned = Array.from({ length: count }, (_, p) => p).filter(
+        (partition) => partition % members.length === index,
+      )
+      member.generation++
+      member.positions.clear()
+      member.sought.clear()
+      member.options.onAssigned(member.owned)
+    }
+    this.#wake()
+  }
+
+  async #poll(member: Member): Promise<void> {
+    try {
+      while (member.running) {
+        const batches = member.owned.flatMap((partition) => this.#fetch(member, partition) ?? [])
+        if (batches.length === 0) await this.#news()
+        else await Promise.all(batches.map((batch) => member.options.onBatch(batch)))
+      }
+    } catch (error) {
+      member.running = false
+      this.#leave(member)
+      member.finished.reject(error)
+    }
+  }
+
+  #fetch(member: Member, partition: number): Batch | undefined {
+    const { topic, groupId } = member.options
+    const log = this.#partition(topic, partition)
+    const sought = member.sought.get(partition)
+    member.sought.delete(partition)
+    const committed = this.#offsets.get(offsetKey(groupId, topic, partition)) ?? 0n
+    const from = sought ?? member.positions.get(partition) ?? committed
+    member.positions.set(partition, from)
+    const records = log.slice(Number(from), Number(from) + fetchRecords)
+    if (records.length === 0) return undefined
+    const { generation } = member
+    const isOld = () => member.generation !== generation
+    return {
+      topic,
+      partition,
+      generation,
+      fetchedOffset: from,
+      highWatermark: BigInt(log.length),
+      records,
+      isStale: () => !member.running || isOld() || member.sought.has(partition),
+      heartbeat: async () => undefined,
+      resolve: (offset) => {
+        if (!isOld()) member.positions.set(partition, offset + 1n)
+      },
+      seek: (offset) => void member.sought.set(partition, offset),
+    }
+  }
+
+  async *#read(
+    topic: string,
+    partition: number,
+    from = 0n,
+  ): AsyncGenerator<readonly ConsumedRecord[]> {
+    const end = this.#partition(topic, partition).length
+    for (let start = Number(from); start < end; start += fetchRecords) {
+      await Promise.resolve()
+      yield this.#partition(topic, partition).slice(start, Math.min(end, start + fetchRecords))
+    }
+  }
+
+  #follow(
+    topic: string,
+    onRecords: (records: readonly ConsumedRecord[], partition: number) => void,
+    from: 'start' | 'end',
+  ): Follower {
+    const partitions = this.#partitions(topic)
+    const positions = partitions.map((log) => (from === 'start' ? 0 : log.length))
+    const caughtUp = Promise.withResolvers<void>()
+    let running = true
+    const finished = (async () => {
+      while (running) {
+        for (const [partition, log] of partitions.entries()) {
+          const records = log.slice(positions[partition])
+          positions[partition] = log.length
+          if (records.length > 0) onRecords(records, partition)
+        }
+        caughtUp.resolve()
+        await this.#news()
+      }
+    })()
+    finished.catch((error: unknown) => caughtUp.reject(error))
+    return {
+      caughtUp: caughtUp.promise,
+      finished,
+      stop: async () => {
+        running = false
+        this.#wake()
+        await finished.catch(() => undefined)
+      },
+    }
+  }
+
+  #news(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve))
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    // In a later turn, as a network would.
+    setImmediate(() => waiting.forEach((resolve) => resolve()))
+  }
+}
+
+const offsetKey = (group: string, topic: string, partition: number): string =>
+  `${group} ${topic} ${partition}`
+const toBuffer = (value: Buffer | string): Buffer =>
+  typeof value === 'string' ? Buffer.from(value) : Buffer.from(value)
