@@ -45,7 +45,7 @@ export async function findJava() {
   for (const home of javaHomes()) {
     const java = join(home, 'bin', 'java')
     if (!existsSync(java)) continue
-    const version = /version "(\d+)/.exec(await outputOf(java, ['-version']))?.[1]
+    const version = await javaVersion(home, java)
     if (!version) continue
     if (Number(version) >= javaMinimum) return { java, home, version }
     tooOld.push(`${home} is ${version}`)
@@ -53,12 +53,22 @@ export async function findJava() {
   return { tooOld }
 }
 
+/** JDKs say their version in a file; asking the program takes a hundred times longer. */
+async function javaVersion(home, java) {
+  const release = join(home, 'release')
+  const written = existsSync(release) ? readFileSync(release, 'utf8') : ''
+  const found = /^JAVA_VERSION="(\d+)/m.exec(written)
+  return (found ?? /version "(\d+)/.exec(await outputOf(java, ['-version'])))?.[1]
+}
+
 /** Each candidate is run: a name on PATH may be a shim for a version that is not there. */
 export async function findPython() {
   const tooOld = []
   const ask = 'import sys; print("python", *sys.version_info[:3], sys.executable, sep="|")'
-  for (const name of ['python3.13', 'python3.12', 'python3.11', 'python3']) {
-    const answer = /python\|3\|(\d+)\|(\d+)\|(.+)/.exec(await outputOf(name, ['-c', ask]))
+  const names = ['python3.13', 'python3.12', 'python3.11', 'python3']
+  const answers = await Promise.all(names.map((name) => outputOf(name, ['-c', ask])))
+  for (const [index, name] of names.entries()) {
+    const answer = /python\|3\|(\d+)\|(\d+)\|(.+)/.exec(answers[index])
     if (!answer) continue
     const version = `3.${answer[1]}.${answer[2]}`
     if (Number(answer[1]) >= pythonMinimum) return { python: answer[3].trim(), version }

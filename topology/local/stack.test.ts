@@ -116,7 +116,7 @@ test('pause - a paused server holds its connections and answers after resume', a
 })
 
 test('onCrash - a server that ends by itself is named, one that we kill is not', async () => {
-  assert.deepEqual(crashes, [])
+  assert.equal(crashes.length, 0)
   const { s3 } = stack.servers
   process.kill(s3.pid, 'SIGKILL')
   await until(() => crashes.length > 0)
