@@ -1,0 +1,5 @@
+"""Why was no model made?"""
+
+
+class TrainingError(Exception):
+    """Something the caller can put right; the message says what."""

@@ -1,0 +1,99 @@
+"""What did the data and the scores look like at training, for drift to be measured against?"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .columns import Encoding
+
+BINS = 10
+SCORE_BINS = 20
+
+
+def reference_profile(
+    train: pd.DataFrame, encoding: Encoding, scores: np.ndarray, churned: np.ndarray
+) -> dict[str, Any]:
+    """Features over the training rows; score and calibration over the test rows."""
+    numeric = [numeric_profile(name, train[name].to_numpy(np.float64)) for name in encoding.numeric]
+    categorical = [
+        categorical_profile(name, train[name], levels) for name, levels in encoding.levels.items()
+    ]
+    return {
+        "schemaVersion": 1,
+        "rows": len(train),
+        "features": [*numeric, *categorical],
+        "score": score_profile(scores),
+        "calibration": calibration(scores, churned),
+    }
+
+
+def numeric_profile(name: str, values: np.ndarray) -> dict[str, Any]:
+    """Bin i holds the values above edges[i - 1] and up to edges[i]; shares are of known values."""
+    known = values[~np.isnan(values)]
+    profile: dict[str, Any] = {
+        "name": name,
+        "type": "numeric",
+        "count": len(values),
+        "nullRate": float(np.isnan(values).mean()),
+    }
+    if len(known) == 0:
+        return {**profile, "mean": None, "sd": None, "min": None, "max": None} | {
+            "edges": [],
+            "shares": [],
+        }
+    # A value that many rows share, mostly zero, makes quantiles equal: then there are fewer bins.
+    quantiles = np.quantile(known, np.arange(1, BINS) / BINS, method="inverted_cdf")
+    edges = [edge for edge in np.unique(quantiles) if edge < known.max()]
+    return {
+        **profile,
+        "mean": float(known.mean()),
+        "sd": float(known.std()),
+        "min": float(known.min()),
+        "max": float(known.max()),
+        "edges": [float(edge) for edge in edges],
+        "shares": shares(known, np.array(edges)),
+    }
+
+
+def categorical_profile(name: str, values: pd.Series, levels: tuple[str, ...]) -> dict[str, Any]:
+    known = values.notna()
+    return {
+        "name": name,
+        "type": "categorical",
+        "count": len(values),
+        "nullRate": float(1 - known.mean()),
+        "levels": {level: float((values == level).mean()) for level in levels},
+        "other": float((known & ~values.isin(levels)).mean()),
+    }
+
+
+def score_profile(scores: np.ndarray) -> dict[str, Any]:
+    edges = np.arange(1, SCORE_BINS) / SCORE_BINS
+    return {
+        "count": len(scores),
+        "mean": float(np.mean(scores, dtype=np.float64)),
+        "sd": float(np.std(scores, dtype=np.float64)),
+        "edges": [float(edge) for edge in edges],
+        "shares": shares(scores, edges),
+    }
+
+
+def calibration(scores: np.ndarray, churned: np.ndarray) -> list[dict[str, float]]:
+    """Bins of equal size, lowest scores first: what was foretold and what happened."""
+    parts = np.array_split(np.argsort(scores, kind="stable"), BINS)
+    return [
+        {
+            "count": len(part),
+            "meanScore": float(np.mean(scores[part], dtype=np.float64)),
+            "churnRate": float(np.mean(churned[part])),
+        }
+        for part in parts
+        if len(part) > 0
+    ]
+
+
+def shares(values: np.ndarray, edges: np.ndarray) -> list[float]:
+    bins = np.searchsorted(edges, values, side="left")
+    counts = np.bincount(bins, minlength=len(edges) + 1)
+    return [float(count / len(values)) for count in counts]

@@ -1,0 +1,93 @@
+"""How does a trained model become a version in the registry, with all its files in one folder?"""
+
+import hashlib
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from .artifact import Trained, input_example, signature, write_extras
+from .errors import TrainingError
+
+EXPERIMENT = "churn-training"
+CHAMPION = "champion"
+ANSWER_SECONDS = 10
+# What a program that loads the model as MLflow's python_function needs; named here because MLflow
+# would otherwise load the model in a second process only to find out.
+SERVING_REQUIREMENTS = ["mlflow", "onnx", "onnxruntime", "numpy", "pandas"]
+
+
+@dataclass(frozen=True)
+class Registered:
+    name: str
+    version: str
+    artifact_location: str
+
+
+def check_reachable() -> str:
+    """Asks before training, because MLflow's own client retries for minutes. Gives the address."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri == "":
+        raise TrainingError("MLFLOW_TRACKING_URI is not set: where is MLflow?")
+    if uri.startswith(("http://", "https://")):
+        try:
+            requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).raise_for_status()
+        except requests.RequestException as error:
+            raise TrainingError(f"MLflow is not reachable at {uri}: {error}") from error
+    return uri
+
+
+def register(trained: Trained, name: str, champion: bool) -> Registered:
+    """
+    Registers only once every file is in the folder, and sets the alias last: whoever hears of the
+    version or the alias finds it complete.
+    """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        return _register(trained, name, champion)
+    except (MlflowException, requests.RequestException, OSError) as error:
+        raise TrainingError(f"the model could not be registered in MLflow: {error}") from error
+    except Exception as error:
+        # The S3 client's errors share no base with anything that is installed for certain.
+        if type(error).__module__.partition(".")[0] not in ("boto3", "botocore", "s3transfer"):
+            raise
+        raise TrainingError(f"the model's files could not be stored: {error}") from error
+
+
+def _register(trained: Trained, name: str, champion: bool) -> Registered:
+    # `mlflow run` has already opened a run and chosen its experiment.
+    if "MLFLOW_RUN_ID" not in os.environ:
+        mlflow.set_experiment(EXPERIMENT)
+    with mlflow.start_run(), tempfile.TemporaryDirectory() as folder:
+        mlflow.log_params(trained.params)
+        mlflow.set_tags(trained.tags)
+        logged = mlflow.onnx.log_model(
+            trained.onnx,
+            name=name,
+            signature=signature(trained.encoding),
+            input_example=input_example(trained),
+            pip_requirements=SERVING_REQUIREMENTS,
+            save_as_external_data=False,
+        )
+        finite = {key: value for key, value in trained.metrics.items() if math.isfinite(value)}
+        metrics = {**finite, "onnx_parity_max_difference": trained.parity.max_difference}
+        mlflow.log_metrics(metrics, model_id=logged.model_id)
+        write_extras(trained, Path(folder))
+        client = MlflowClient()
+        client.log_model_artifacts(logged.model_id, folder)
+        stored = {"sha256": hashlib.sha256(trained.onnx.SerializeToString()).hexdigest()}
+        made = mlflow.register_model(
+            f"models:/{logged.model_id}", name, tags={**trained.tags, **stored}
+        )
+        location = client.get_model_version_download_uri(name, made.version)
+        profile = f"{location}/reference_profile.json"
+        client.set_model_version_tag(name, made.version, "reference_profile_uri", profile)
+        if champion:
+            client.set_registered_model_alias(name, CHAMPION, made.version)
+        return Registered(name=name, version=str(made.version), artifact_location=location)
