@@ -1,0 +1,20 @@
+// What does the ingestion service need from its environment?
+import { baseConfig, portWithDefault } from '@churnstream/runtime'
+import { services } from '@churnstream/topology'
+import { z } from 'zod'
+
+export const config = baseConfig.extend({
+  HTTP_PORT: portWithDefault(services.ingestion.port),
+  /** Events with an older event time are refused. */
+  EVENT_MAX_AGE_DAYS: z.coerce.number().positive().default(400),
+  /** Events with an event time further ahead of this service's clock are refused. */
+  EVENT_MAX_AHEAD_MINUTES: z.coerce.number().min(0).default(60),
+  /** Events that wait for their acknowledgement at most; requests are refused from 80 % on. */
+  QUEUE_MAX_EVENTS: z.coerce.number().int().min(2_000).default(20_000),
+  /** How often a clock record goes to every partition; 0: never. */
+  CLOCK_INTERVAL_MS: z.coerce
+    .number()
+    .int()
+    .refine((ms) => ms === 0 || ms >= 10, 'must be 0 (off) or at least 10')
+    .default(60_000),
+})

@@ -1,0 +1,7 @@
+// What do tests need of ingestion? Its parts, without a broker.
+export { clockRecords, startClock } from './clock.ts'
+export { checkEvent, type Checked, type Rejection, type TimeBounds } from './core/event.ts'
+export { maxEvents, parseEvents } from './core/request.ts'
+export { createIngestionMetrics } from './metrics.ts'
+export { createServer, type ServerOptions } from './server.ts'
+export { Refused, createWriter, type Writer, type WriterOptions } from './writer.ts'

@@ -1,0 +1,87 @@
+// The ingestion service: activity over HTTP in, player-activity out, and the clock of every partition.
+import {
+  Health,
+  createKafkajsKafka,
+  createLog,
+  createMetrics,
+  listen,
+  loadConfig,
+  runMain,
+  shutdownSignal,
+} from '@churnstream/runtime'
+import { Schemas, type Encoder } from '@churnstream/schemas'
+import { services } from '@churnstream/topology'
+import { startClock } from './clock.ts'
+import { config } from './config.ts'
+import { createIngestionMetrics } from './metrics.ts'
+import { registerActivity } from './registration.ts'
+import { createServer } from './server.ts'
+import { createWriter } from './writer.ts'
+
+const service = services.ingestion
+
+await runMain(async () => {
+  const env = loadConfig(config, process.env)
+  const log = createLog(service.name, env.LOG_LEVEL)
+  const metrics = createMetrics(service.name)
+  const ingestion = createIngestionMetrics(metrics)
+  const health = new Health()
+  const failed = new AbortController()
+  const signal = AbortSignal.any([shutdownSignal(), failed.signal])
+  const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+  const onFatal = (error: unknown) => failed.abort(error)
+
+  // A caller waits for the answer, so an id that raced the registry is not waited for as long.
+  const schemas = new Schemas({
+    url: env.SCHEMA_REGISTRY_URL,
+    unknownIdBudgetMs: 1_000,
+    unknownIdRememberedMs: 1_000,
+  })
+  const kafka = createKafkajsKafka({
+    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    clientId: service.name,
+    log,
+  })
+  let encoder: Encoder<'player-activity'> | undefined
+  // Opened in order, closed in reverse: requests end first, then the queue, then the producer.
+  await using writer = createWriter({
+    openProducer: () => kafka.openProducer(),
+    maxQueued: env.QUEUE_MAX_EVENTS,
+    health,
+    log,
+    metrics: ingestion,
+    onFatal,
+  })
+  await using app = createServer({
+    writer,
+    encoder: () => encoder,
+    schemas,
+    bounds: {
+      maxAgeDays: env.EVENT_MAX_AGE_DAYS,
+      maxAheadMinutes: env.EVENT_MAX_AHEAD_MINUTES,
+    },
+    now: Date.now,
+    health,
+    log,
+    metrics,
+    ingestion,
+    onFatal,
+  })
+  await listen(app, env.HTTP_HOST, env.HTTP_PORT)
+  log.info({ address: app.server.address() }, 'started')
+  encoder = await registerActivity(schemas, health, log, signal)
+  if (encoder) {
+    await using clock = startClock({
+      intervalMs: env.CLOCK_INTERVAL_MS,
+      writer,
+      encoder,
+      now: Date.now,
+      log,
+      onFatal,
+    })
+    await stopped
+    void clock
+  }
+  if (failed.signal.aborted) throw failed.signal.reason
+  log.info({ reason: String(signal.reason) }, 'stopping')
+})

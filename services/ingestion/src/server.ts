@@ -1,0 +1,224 @@
+// How are events taken over HTTP, and what does each caller hear?
+import {
+  TransientError,
+  messageOf,
+  partitionOf,
+  serveOperations,
+  type Health,
+  type Log,
+  type Metrics,
+  type OutgoingRecord,
+} from '@churnstream/runtime'
+import {
+  DecodeProblem,
+  Decoder,
+  RegistryUnavailable,
+  type Encoder,
+  type PlayerActivity,
+  type Schemas,
+} from '@churnstream/schemas'
+import { topics } from '@churnstream/topology'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { checkEvent, type Checked, type TimeBounds } from './core/event.ts'
+import { parseEvents, type RequestProblem } from './core/request.ts'
+import type { IngestionMetrics } from './metrics.ts'
+import { Refused, type Writer } from './writer.ts'
+
+export interface ServerOptions {
+  readonly writer: Writer
+  /** Undefined until the schema is registered. */
+  readonly encoder: () => Encoder<'player-activity'> | undefined
+  readonly schemas: Pick<Schemas, 'prepare'>
+  readonly bounds: TimeBounds
+  readonly now: () => number
+  readonly health: Health
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly ingestion: IngestionMetrics
+  /** A bug: answered with 500, and the process must end. */
+  readonly onFatal: (error: unknown) => void
+}
+
+interface Body {
+  readonly format: 'json' | 'avro'
+  readonly bytes: Buffer
+}
+
+const bodyLimitBytes = 1 << 20
+/** A slow sender holds a connection, and a shutdown, no longer than this. */
+const requestTimeoutMs = 20_000
+const path = '/v1/events'
+const contentTypes = 'application/json or avro/binary'
+const methods = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
+
+export function createServer(options: ServerOptions): FastifyInstance {
+  const { writer, bounds, health, log, ingestion } = options
+  const app = Fastify({
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: requestTimeoutMs,
+    // Answered below, in the same words as everything else.
+    return503OnClosing: false,
+    frameworkErrors: onError,
+  })
+  const decoder = new Decoder('player-activity')
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+    health.waitFor('shutdown', 'the service is stopping')
+  })
+  // A connection kept alive would hold the shutdown until its idle time is over.
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close')
+  })
+  app.removeAllContentTypeParsers()
+  for (const [type, format] of [
+    ['application/json', 'json'],
+    ['avro/binary', 'avro'],
+  ] as const) {
+    app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, bytes, done) =>
+      done(null, { format, bytes }),
+    )
+  }
+  app.setErrorHandler(onError)
+  app.setNotFoundHandler((request, reply) => {
+    const url = request.url.split('?', 1)[0] as string
+    const allowed = methods.filter((method) => app.hasRoute({ method, url }))
+    if (allowed.length === 0) {
+      return refuse(reply, 404, 'not-found', `there is no ${url}; events go to POST ${path}`)
+    }
+    reply.header('allow', allowed.join(', '))
+    return refuse(reply, 405, 'method-not-allowed', `${url} takes ${allowed.join(', ')}`)
+  })
+  serveOperations(app, health, options.metrics)
+  app.post<{ Body: Body | undefined }>(path, {
+    // Before the body is read: refusing must stay cheap when there is too much to do.
+    onRequest: async (_request, reply) => {
+      const refused = refusal()
+      if (refused) return unavailable(reply, refused.reason, refused.message, refused.retryAfterMs)
+    },
+    onResponse: async (_request, reply) => {
+      ingestion.requestSeconds.observe({ status: reply.statusCode }, reply.elapsedTime / 1000)
+    },
+    handler: takeEvents,
+  })
+  return app
+
+  function refusal(): Pick<Refused, 'reason' | 'message' | 'retryAfterMs'> | undefined {
+    if (closing) return new Refused('stopping', 'the service is stopping', 1_000)
+    if (options.encoder() === undefined) {
+      return new Refused('registry-away', 'the schema registry did not answer yet', 5_000)
+    }
+    return writer.refusal()
+  }
+
+  async function takeEvents(
+    request: FastifyRequest<{ Body: Body | undefined }>,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const { body } = request
+    if (body === undefined || body === null) {
+      return refuse(reply, 415, 'unsupported-content-type', `send ${contentTypes}`)
+    }
+    const parsed = body.format === 'json' ? parseEvents(body.bytes) : await decode(body.bytes)
+    if ('problem' in parsed) {
+      const { status, reason, field, message } = parsed.problem
+      ingestion.events.inc({ verdict: 'rejected', reason })
+      return refuse(reply, status, reason, message, field)
+    }
+    const nowMs = options.now()
+    const checked = parsed.events.map((event) => checkEvent(event, bounds, nowMs))
+    const records: OutgoingRecord[] = []
+    for (const { event } of checked) if (event) records.push(toRecord(event))
+    const placed = records.length === 0 ? [] : await writer.write(records)
+    let at = 0
+    const results = checked.map(({ event, rejection }) => {
+      if (rejection) {
+        const { eventId, reason, field, message } = rejection
+        return { eventId, status: 'rejected', reason, field, message }
+      }
+      const place = placed[at++]
+      if (place === undefined) throw new Error('an event was written and has no place: a bug')
+      const { partition, offset } = place
+      return { eventId: event.eventId, status: 'accepted', partition, offset: Number(offset) }
+    })
+    count(checked, records.length)
+    return reply.code(records.length > 0 ? 202 : 400).send({ results })
+  }
+
+  async function decode(
+    bytes: Buffer,
+  ): Promise<{ events: PlayerActivity[] } | { problem: RequestProblem }> {
+    await options.schemas.prepare(decoder, [bytes])
+    const event = decoder.decode(bytes)
+    // A plain copy: the decoded one has the codec's methods, which are no fields.
+    if (!(event instanceof DecodeProblem)) return { events: [{ ...event }] }
+    return { problem: { status: 400, reason: event.reason, field: null, message: event.detail } }
+  }
+
+  function toRecord(event: PlayerActivity): OutgoingRecord {
+    const encoder = options.encoder()
+    if (encoder === undefined) throw new Error('an event was taken before the schema: a bug')
+    const { name, partitions } = topics.playerActivity
+    const { playerId } = event
+    const partition = partitionOf(playerId, partitions)
+    return { topic: name, partition, key: playerId, value: encoder.encode(event) }
+  }
+
+  function count(checked: readonly Checked[], accepted: number): void {
+    if (accepted > 0) ingestion.events.inc({ verdict: 'accepted', reason: '' }, accepted)
+    for (const { rejection } of checked) {
+      if (rejection) ingestion.events.inc({ verdict: 'rejected', reason: rejection.reason })
+    }
+  }
+
+  function onError(error: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    if (error instanceof Refused) {
+      return unavailable(reply, error.reason, error.message, error.retryAfterMs)
+    }
+    if (error instanceof TransientError) {
+      const message = `${error.message}: repeat it with the same eventIds, a repeated one counts once`
+      return unavailable(reply, 'not-acknowledged', message, error.retryAfterMs)
+    }
+    if (error instanceof RegistryUnavailable) {
+      log.warn({ reason: messageOf(error) }, 'the schema registry did not answer')
+      return unavailable(reply, 'registry-away', 'the schema registry does not answer', 5_000)
+    }
+    const { code, statusCode, message } = error as {
+      code?: string
+      statusCode?: number
+      message: string
+    }
+    if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      const limit = `a body may have ${bodyLimitBytes} bytes: send several requests`
+      return refuse(reply, 413, 'body-too-large', limit)
+    }
+    if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+      return refuse(reply, 415, 'unsupported-content-type', `send ${contentTypes}`)
+    }
+    if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+      return refuse(reply, statusCode, 'bad-request', message)
+    }
+    options.onFatal(error)
+    return refuse(reply, 500, 'internal', 'the service failed; what was written is unknown')
+  }
+}
+
+function unavailable(
+  reply: FastifyReply,
+  reason: string,
+  message: string,
+  retryAfterMs = 1_000,
+): FastifyReply {
+  reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))))
+  return refuse(reply, 503, reason, message)
+}
+
+function refuse(
+  reply: FastifyReply,
+  status: number,
+  reason: string,
+  message: string,
+  field: string | null = null,
+): FastifyReply {
+  return reply.code(status).send({ reason, field, message })
+}

@@ -1,0 +1,150 @@
+// Which broker, clock and log do ingestion's tests run with? None but memory.
+import {
+  Health,
+  createMetrics,
+  type Log,
+  type OutgoingRecord,
+  type Placed,
+  type Producer,
+} from '@churnstream/runtime'
+import { DecodeProblem, Decoder, Encoder, schemaText, typeOf } from '@churnstream/schemas'
+import type { FastifyInstance } from 'fastify'
+import { createIngestionMetrics } from './metrics.ts'
+import { createServer, type ServerOptions } from './server.ts'
+import { createWriter, type Writer, type WriterOptions } from './writer.ts'
+
+export const nowMs = Date.UTC(2026, 10, 1)
+export const knownSchemaId = 7
+
+const quiet = () => undefined
+export const quietLog = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Log
+
+/** A broker in memory whose answers can be held back or replaced by an error. */
+export class FakeBroker {
+  readonly sends: (readonly OutgoingRecord[])[] = []
+  readonly #ends = new Map<number, bigint>()
+  opened = 0
+  closed = 0
+  openError: Error | undefined
+  sendError: Error | undefined
+  #held: PromiseWithResolvers<void> | undefined
+
+  hold(): void {
+    this.#held = Promise.withResolvers()
+  }
+  release(): void {
+    this.#held?.resolve()
+    this.#held = undefined
+  }
+  get records(): OutgoingRecord[] {
+    return this.sends.flat()
+  }
+
+  readonly open = async (): Promise<Producer> => {
+    if (this.openError) throw this.openError
+    this.opened++
+    return {
+      send: async (records) => {
+        await this.#held?.promise
+        if (this.sendError) throw this.sendError
+        this.sends.push(records)
+        return records.map(({ partition }): Placed => {
+          const offset = this.#ends.get(partition) ?? 0n
+          this.#ends.set(partition, offset + 1n)
+          return { partition, offset }
+        })
+      },
+      close: async () => void this.closed++,
+    }
+  }
+}
+
+export interface Rig extends AsyncDisposable {
+  readonly app: FastifyInstance
+  readonly broker: FakeBroker
+  readonly writer: Writer
+  readonly health: Health
+  readonly fatal: unknown[]
+}
+
+export async function createRig(
+  options: Partial<WriterOptions> & {
+    schemas?: ServerOptions['schemas']
+    awaitProducer?: boolean
+  } = {},
+): Promise<Rig> {
+  const { schemas, awaitProducer = true, ...change } = options
+  const broker = new FakeBroker()
+  const health = new Health()
+  const metrics = createMetrics('ingestion')
+  const ingestion = createIngestionMetrics(metrics)
+  const fatal: unknown[] = []
+  const onFatal = (error: unknown) => void fatal.push(error)
+  const writer = createWriter({
+    openProducer: broker.open,
+    maxQueued: 20_000,
+    reopenMinMs: 1,
+    health,
+    log: quietLog,
+    metrics: ingestion,
+    onFatal,
+    ...change,
+  })
+  const encoder = new Encoder('player-activity', knownSchemaId)
+  const app = createServer({
+    writer,
+    encoder: () => encoder,
+    schemas: schemas ?? {
+      async prepare(decoder, values) {
+        for (const value of values) {
+          const id = value !== null && value.length > 4 ? value.readInt32BE(1) : knownSchemaId
+          if (id === knownSchemaId) decoder.learn(id, typeOf(schemaText('player-activity')))
+          else decoder.learn(id, new DecodeProblem('unknown-schema-id', `no schema ${id}`))
+        }
+      },
+    },
+    bounds: { maxAgeDays: 400, maxAheadMinutes: 60 },
+    now: () => nowMs,
+    health,
+    log: quietLog,
+    metrics,
+    ingestion,
+    onFatal,
+  })
+  await app.ready()
+  // The first producer opens within the next turns of the loop.
+  while (awaitProducer && writer.refusal()) await new Promise(setImmediate)
+  return {
+    app,
+    broker,
+    writer,
+    health,
+    fatal,
+    async [Symbol.asyncDispose]() {
+      broker.release()
+      await app.close()
+      await writer.close()
+    },
+  }
+}
+
+export function bet(change: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    eventId: 'e-1',
+    kind: 'bet_placed',
+    playerId: 'p-1',
+    occurredAt: nowMs - 1_000,
+    market: 'us-nj',
+    product: 'sport',
+    stake: 5,
+    odds: 1.9,
+    inPlay: false,
+    ...change,
+  }
+}
+
+export function decodeActivity(record: OutgoingRecord) {
+  const decoder = new Decoder('player-activity')
+  decoder.learn(knownSchemaId, typeOf(schemaText('player-activity')))
+  return decoder.decode(record.value)
+}
