@@ -1,0 +1,271 @@
+// npm run demo: simulated bettors through the real pipeline, and what came of it.
+import { Encoder, Schemas, clockKind } from '@churnstream/schemas'
+import { messageOf, type Producer } from '@churnstream/runtime'
+import { drive, postEvents, simulate, type DriveReport } from '@churnstream/simulator'
+import { topics } from '@churnstream/topology'
+import { writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { markEnds, takeAccount, type Account } from './account.ts'
+import { quantile, watch, type Live } from './live.ts'
+import { parseDemoOptions, usage, type DemoOptions } from './options.ts'
+
+const dayMs = 86_400_000
+const summaryEveryMs = process.stdout.isTTY ? 1_000 : 5_000
+const drainWithinMs = 60_000
+/** The stream plays the last year; a simulated day lasts about as long as this many players take. */
+const historyDays = 365
+const playersPerEventASecond = 25
+const signUpDays = 30
+const clockEveryMs = 3_600_000
+/** From when the user pressed return, where the set-up tells it. */
+const commandStartedAt =
+  Number(process.env['CHURNSTREAM_COMMAND_STARTED_AT'] ?? performance.timeOrigin) -
+  performance.timeOrigin
+
+const stopping = new AbortController()
+let failure: string | undefined
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (!stopping.signal.aborted) console.log(`\n${signal}: stopping, nothing will be left running`)
+    stopping.abort(new Error(`stopped by ${signal}`))
+  })
+}
+
+function fail(message: string): void {
+  if (failure !== undefined || stopping.signal.aborted) return
+  failure = message
+  stopping.abort(new Error(message))
+}
+
+try {
+  const options = parseDemoOptions(process.argv.slice(2))
+  if (options === 'help') console.log(usage)
+  else await runDemo(options)
+} catch (error) {
+  failure ??= stopping.signal.aborted ? undefined : messageOf(error)
+}
+if (failure !== undefined) {
+  console.error(`\nThe demo ended: ${failure}`)
+  process.exit(1)
+}
+process.exit(0)
+
+async function runDemo(options: DemoOptions): Promise<void> {
+  await using pipeline = await startPipeline({
+    dataDir: options.dataDir,
+    ports: options.ports,
+    modelSize: 'demo',
+    signal: stopping.signal,
+    onProgress: (line) => console.log(`[${elapsed()}] ${line}`),
+    onFailure: fail,
+  })
+  const { kafka, stack, urls } = pipeline
+  const schemas = new Schemas({ url: stack.registry.url })
+  const marks = await markEnds(kafka)
+  const live = watch(kafka, schemas, fail)
+  await live.caughtUp
+  printPlaces(pipeline, options)
+
+  let peakRssBytes = 0
+  const timer = setInterval(() => {
+    const rss = Object.values(pipeline.rssBytes()).reduce((sum, bytes) => sum + bytes, 0)
+    peakRssBytes = Math.max(peakRssBytes, rss + process.memoryUsage.rss())
+  }, 2_000)
+  const summary = startSummary(live, options.rate)
+  const producer = await kafka.openProducer()
+  try {
+    const report = await stream(options, urls.ingestion, live, producer, schemas)
+    if (failure !== undefined) return
+    await drain(live, report)
+    clearInterval(summary)
+    await live.stop()
+    const account = await settledAccount(pipeline, schemas, marks, live)
+    finish(options, account, live, report, peakRssBytes)
+  } finally {
+    clearInterval(timer)
+    clearInterval(summary)
+    await producer.close()
+    await live.stop()
+  }
+}
+
+async function stream(
+  options: DemoOptions,
+  ingestionUrl: string,
+  live: Live,
+  producer: Producer,
+  schemas: Schemas,
+): Promise<DriveReport> {
+  const endAt = Date.now()
+  const steps = simulate({
+    seed: options.seed,
+    players: options.rate * playersPerEventASecond,
+    startAt: endAt - historyDays * dayMs,
+    endAt,
+    signUpDays,
+    clockEveryMs,
+  })
+  const post = postEvents(ingestionUrl)
+  const encoder = new Encoder(
+    'player-activity',
+    await schemas.register('player-activity', topics.playerActivity.name),
+  )
+  const ended = options.forMs === undefined ? [] : [AbortSignal.timeout(options.forMs)]
+  return drive({
+    steps,
+    ratePerSecond: options.rate,
+    signal: AbortSignal.any([stopping.signal, ...ended]),
+    post(events, signal) {
+      const now = performance.now()
+      for (const { eventId } of events) live.sent(eventId, now)
+      return post(events, signal)
+    },
+    async writeClock(atMs) {
+      await producer.send(clockRecords(encoder, atMs))
+    },
+    onAcknowledged({ verdicts }) {
+      for (const verdict of verdicts) {
+        if (verdict.status === 'accepted') live.accepted(verdict.eventId)
+        else fail(`ingestion refused a simulated event: ${verdict.reason} ${verdict.message ?? ''}`)
+      }
+    },
+  })
+}
+
+function clockRecords(encoder: Encoder<'player-activity'>, atMs: number) {
+  const { name, partitions } = topics.playerActivity
+  const value = encoder.encode({
+    eventId: `clock-${atMs}`,
+    kind: clockKind,
+    playerId: '',
+    occurredAt: atMs,
+    market: '',
+    acquisitionSource: null,
+    product: null,
+    stake: null,
+    payout: null,
+    odds: null,
+    inPlay: null,
+    amount: null,
+  })
+  return Array.from({ length: partitions }, (_, partition) => ({
+    topic: name,
+    partition,
+    key: null,
+    value,
+  }))
+}
+
+async function drain(live: Live, report: DriveReport): Promise<void> {
+  console.log(
+    `[${elapsed()}] ${report.acknowledged} events acknowledged; waiting for the last scores`,
+  )
+  const deadline = Date.now() + drainWithinMs
+  while (live.waiting > 0 && Date.now() < deadline) {
+    if (failure !== undefined) return
+    await delay(50)
+  }
+}
+
+/** Counts until nothing is missing any more, or until waiting longer would not help. */
+async function settledAccount(
+  { kafka, stack }: Pipeline,
+  schemas: Schemas,
+  marks: Awaited<ReturnType<typeof markEnds>>,
+  live: Live,
+): Promise<Account> {
+  const deadline = Date.now() + drainWithinMs
+  const databaseUrl = stack.postgres.url('churnstream')
+  for (;;) {
+    const account = await takeAccount({
+      kafka,
+      schemas,
+      databaseUrl,
+      marks,
+      acknowledged: live.acknowledged,
+    })
+    if (account.missing === 0 || Date.now() > deadline) return account
+    await delay(250)
+  }
+}
+
+function finish(
+  options: DemoOptions,
+  account: Account,
+  live: Live,
+  report: DriveReport,
+  peakRssBytes: number,
+): void {
+  const latencies = live.latencies()
+  const result = {
+    ...account,
+    latencyMs: { p50: round(quantile(latencies, 0.5)), p99: round(quantile(latencies, 0.99)) },
+    secondsToFirstScore:
+      live.firstScoreAt === undefined ? null : round((live.firstScoreAt - commandStartedAt) / 1000),
+    peakRssMb: Math.round(peakRssBytes / 1024 / 1024),
+    eventsPerSecond: round(report.acknowledged / (report.elapsedMs / 1000)),
+    worstBehindMs: Math.round(report.worstBehindMs),
+    retried: report.retried,
+    simulatedDays: options.forMs === undefined ? null : daysOf(report),
+    seed: options.seed,
+    rate: options.rate,
+  }
+  console.log(`\n${JSON.stringify(result, null, 2)}`)
+  if (options.reportFile !== undefined) {
+    writeFileSync(options.reportFile, `${JSON.stringify(result, null, 2)}\n`)
+    console.log(`written to ${options.reportFile}`)
+  }
+  const wrong = account.missing > 0 || account.duplicates > 0 || account.scores === 0
+  if (wrong)
+    failure = `missing ${account.missing}, duplicates ${account.duplicates}, scores ${account.scores}`
+}
+
+const daysOf = (report: DriveReport): number | null =>
+  report.clocks === 0 ? null : round((report.clocks * clockEveryMs) / dayMs)
+
+function startSummary(live: Live, rate: number): NodeJS.Timeout {
+  let lastAt = performance.now()
+  let lastAcknowledged = 0
+  let lastScores = 0
+  return setInterval(() => {
+    const now = performance.now()
+    const seconds = (now - lastAt) / 1000
+    const recent = live.takeRecentLatencies()
+    const line = [
+      `${Math.round((live.acknowledged.size - lastAcknowledged) / seconds)}/${rate} events/s`,
+      `${Math.round((live.scores - lastScores) / seconds)} scores/s`,
+      `event to score p50 ${Math.round(quantile(recent, 0.5))} ms, p99 ${Math.round(quantile(recent, 0.99))} ms`,
+      `${live.waiting} waiting`,
+      `model ${live.modelVersion}`,
+      `${live.deadLetters} dead letters`,
+    ].join(' · ')
+    lastAt = now
+    lastAcknowledged = live.acknowledged.size
+    lastScores = live.scores
+    if (process.stdout.isTTY) process.stdout.write(`\r\u001b[2K[${elapsed()}] ${line}`)
+    else console.log(`[${elapsed()}] ${line}`)
+  }, summaryEveryMs)
+}
+
+function printPlaces({ stack, urls }: Pipeline, options: DemoOptions): void {
+  console.log(`
+  events     POST ${urls.ingestion}/v1/events
+  Kafka      ${stack.kafka.brokers.join(',')}
+  schemas    ${stack.registry.url}
+  MLflow     ${stack.mlflow.url}
+  PostgreSQL ${stack.postgres.url('churnstream')}
+  metrics    ${Object.values(urls)
+    .map((url) => `${url}/metrics`)
+    .join('\n             ')}
+  players    seed ${options.seed}, ${options.rate} events a second${
+    options.forMs === undefined ? '; Ctrl-C ends it' : ` for ${options.forMs / 1000} s`
+  }
+`)
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10
+function elapsed(): string {
+  return `${((performance.now() - commandStartedAt) / 1000).toFixed(1).padStart(6)} s`
+}

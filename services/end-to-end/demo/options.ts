@@ -1,0 +1,63 @@
+// What can the user ask of the demo?
+import { parseArgs } from 'node:util'
+import { fileURLToPath } from 'node:url'
+
+export interface DemoOptions {
+  readonly forMs: number | undefined
+  readonly reportFile: string | undefined
+  readonly rate: number
+  readonly seed: number
+  readonly dataDir: string
+  readonly ports: 'usual' | 'free'
+}
+
+export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
+
+Starts the real servers and all services, trains and registers a model on the first run, and
+streams simulated bettors through them until Ctrl-C.
+
+  --for 60s      end by itself after this long (s, m or h)
+  --report FILE  write what was counted as JSON
+  --rate 200     events a second, sent over HTTP
+  --seed N       the simulated players; another seed each run unless told
+  --data FOLDER  where the servers keep their data (.data)
+  --free-ports   let the system choose every port`
+
+/** @throws Error that names the argument and what it should be */
+export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      for: { type: 'string' },
+      report: { type: 'string' },
+      rate: { type: 'string', default: '200' },
+      seed: { type: 'string', default: String(Math.floor(Date.now() / 1000)) },
+      data: { type: 'string', default: fileURLToPath(new URL('../../../.data', import.meta.url)) },
+      'free-ports': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  return {
+    forMs: values.for === undefined ? undefined : parseDurationMs(values.for),
+    reportFile: values.report,
+    rate: parseWhole('--rate', values.rate, 1, 20_000),
+    seed: parseWhole('--seed', values.seed, 0, 2 ** 32),
+    dataDir: values.data,
+    ports: values['free-ports'] ? 'free' : 'usual',
+  }
+}
+
+const unitMs: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000 }
+
+export function parseDurationMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(text)
+  if (match === null) throw new Error(`--for takes a time like 60s, 5m or 1h, not ${text}`)
+  return Number(match[1]) * (unitMs[match[2] as string] as number)
+}
+
+function parseWhole(name: string, text: string, min: number, max: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= min && value <= max) return value
+  throw new Error(`${name} takes a whole number from ${min} to ${max}, not ${text}`)
+}

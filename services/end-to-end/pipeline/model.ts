@@ -1,0 +1,117 @@
+// Is there a champion in MLflow, and if not, how is the sample model made?
+import type { Stack } from '@churnstream/topology/local'
+import { createReadStream, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { buildTrainingSet } from '../training-set/build.ts'
+
+const trainingFolder = fileURLToPath(new URL('../../training/', import.meta.url))
+
+export const modelName = 'churn-default'
+export const championAlias = 'champion'
+
+/** How much simulated history the sample model learns from. */
+export type ModelSize = keyof typeof sizes
+const sizes = {
+  demo: { players: 4_000, days: 150, share: 0.4 },
+  /** Enough to train and score, quick enough for a test. */
+  small: { players: 800, days: 120, share: 0.6 },
+} as const
+
+const seed = 7
+/** Fixed, so that the sample model is the same wherever it is trained. */
+const historyEndsAt = Date.UTC(2026, 0, 1)
+
+export interface EnsureModelOptions {
+  readonly stack: Stack
+  readonly dataDir: string
+  readonly size: ModelSize
+  readonly signal: AbortSignal
+  readonly onProgress: (line: string) => void
+}
+
+export async function ensureModel(options: EnsureModelOptions): Promise<void> {
+  const { stack, onProgress } = options
+  const version = await championVersion(stack.mlflow.url)
+  if (version !== undefined) {
+    onProgress(`MLflow names version ${version} of ${modelName} as ${championAlias}`)
+    return
+  }
+  onProgress('no model yet: simulating history and training one, once')
+  await trainModel(options)
+}
+
+/** Trains on simulated history and registers the next version, as champion unless told otherwise. */
+export async function trainModel(
+  options: EnsureModelOptions & { readonly seed?: number; readonly champion?: boolean },
+): Promise<void> {
+  const { stack, dataDir, size, signal, onProgress } = options
+  const folder = join(dataDir, 'training')
+  mkdirSync(folder, { recursive: true })
+  const file = join(folder, `training-set-${size}.csv.gz`)
+  const rows = await buildTrainingSet({
+    file,
+    ...sizes[size],
+    seed: options.seed ?? seed,
+    endAt: historyEndsAt,
+    onProgress,
+  })
+  onProgress(`${rows} labelled rows`)
+  signal.throwIfAborted()
+
+  const logFile = join(folder, 'training.log')
+  const champion = options.champion === false ? [] : ['--champion']
+  const training = stack.spawn({
+    name: 'training',
+    command: stack.python,
+    args: [
+      '-m',
+      'churn_training',
+      '--data',
+      file,
+      '--name',
+      modelName,
+      '--seed',
+      String(seed),
+      ...champion,
+    ],
+    cwd: trainingFolder,
+    logFile,
+    env: stack.pythonEnv,
+  })
+  const { code } = await training.exited
+  if (code !== 0) {
+    throw new Error(
+      `training failed. Its log (${logFile}) ends:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`,
+    )
+  }
+  const result = await lastJsonLine(logFile)
+  onProgress(`trained version ${result['version']}: test AUC ${Number(result['auc']).toFixed(3)}`)
+}
+
+/** The version that MLflow's alias names, as MLflow says it. */
+export async function championVersion(mlflowUrl: string): Promise<string | undefined> {
+  const query = new URLSearchParams({ name: modelName, alias: championAlias })
+  const url = `${mlflowUrl}/api/2.0/mlflow/registered-models/alias?${query}`
+  const response = await fetch(url, { signal: AbortSignal.timeout(20_000) })
+  const body = (await response.json()) as {
+    model_version?: { version: string }
+    error_code?: string
+    message?: string
+  }
+  if (response.ok) return body.model_version?.version
+  const absent = ['RESOURCE_DOES_NOT_EXIST', 'INVALID_PARAMETER_VALUE', 'NOT_FOUND']
+  if (absent.includes(body.error_code ?? '')) return undefined
+  throw new Error(
+    `MLflow answers ${response.status} for ${modelName}@${championAlias}: ${body.message}`,
+  )
+}
+
+async function lastJsonLine(file: string): Promise<Record<string, unknown>> {
+  let last = '{}'
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    if (line.startsWith('{')) last = line
+  }
+  return JSON.parse(last) as Record<string, unknown>
+}

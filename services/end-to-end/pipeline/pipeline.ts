@@ -1,0 +1,193 @@
+// How does the whole pipeline come up on one machine: servers, topics, model, services?
+import { createKafkajsKafka, createLog, messageOf, type Kafka } from '@churnstream/runtime'
+import { clusterTopics, services, type ServiceId } from '@churnstream/topology'
+import {
+  rssBytesOf,
+  startStack,
+  tailOf,
+  type OwnedProcess,
+  type Stack,
+} from '@churnstream/topology/local'
+import { mkdirSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { ensureModel, type ModelSize } from './model.ts'
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url))
+const readyWithinMs = 60_000
+
+export interface PipelineOptions {
+  readonly dataDir: string
+  readonly ports: 'usual' | 'free'
+  readonly modelSize: ModelSize
+  readonly signal: AbortSignal
+  readonly onProgress: (line: string) => void
+  /** A server or service ended by itself: the pipeline is broken. */
+  readonly onFailure: (message: string) => void
+  /** Added to the environment of a service. */
+  readonly env?: Partial<Record<ServiceId, Record<string, string>>>
+}
+
+export interface Pipeline extends AsyncDisposable {
+  readonly stack: Stack
+  readonly kafka: Kafka
+  /** Base URL of each service's HTTP server. */
+  readonly urls: Readonly<Record<ServiceId, string>>
+  /** The running process of a service. */
+  process(service: ServiceId): OwnedProcess
+  /** Starts a service again that was stopped or killed, and waits until it is ready. */
+  restart(service: ServiceId): Promise<void>
+  /** Resident bytes of each server and service. */
+  rssBytes(): Record<string, number>
+}
+
+/** @throws Error with what is missing or taken and what to do; nothing is left running then */
+export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
+  const { dataDir, ports, signal, onProgress, onFailure } = options
+  const ids = Object.keys(services) as ServiceId[]
+  const servicePorts = await chooseServicePorts(ids, ports)
+  const processes = new Map<ServiceId, OwnedProcess>()
+  await using cleanUp = new AsyncDisposableStack()
+
+  const stack = cleanUp.use(
+    await startStack({
+      dataDir,
+      ports,
+      signal,
+      onProgress,
+      freePortsHint: '--free-ports',
+      onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
+    }),
+  )
+  const logDir = join(dataDir, 'service-logs')
+  mkdirSync(logDir, { recursive: true })
+  const log = createLog('pipeline', 'error')
+  const kafka = createKafkajsKafka({ brokers: stack.kafka.brokers, clientId: 'pipeline', log })
+  cleanUp.defer(() => kafka.close())
+  await kafka.ensureTopics(clusterTopics())
+  await ensureModel({ stack, dataDir, size: options.modelSize, signal, onProgress })
+
+  const urls = Object.fromEntries(
+    ids.map((id) => [id, `http://127.0.0.1:${servicePorts[id]}`]),
+  ) as Record<ServiceId, string>
+  const start = (id: ServiceId): void => {
+    const child = stack.spawn({
+      name: services[id].name,
+      command: process.execPath,
+      args: [join(repository, 'services', services[id].name, 'src', 'main.ts')],
+      logFile: join(logDir, `${services[id].name}.log`),
+      env: { ...serviceEnv(stack, servicePorts[id]), ...options.env?.[id] },
+    })
+    processes.set(id, child)
+    void child.exited.then((exit) => {
+      if (!exit.asked && !signal.aborted) onFailure(ended(child.name, exit, tailOf(child.logFile)))
+    })
+  }
+  ids.forEach(start)
+  await Promise.all(ids.map((id) => untilReady(services[id].name, urls[id], signal)))
+  onProgress('all services are ready')
+
+  const owned = cleanUp.move()
+  return {
+    stack,
+    kafka,
+    urls,
+    process: (id) => processes.get(id) as OwnedProcess,
+    async restart(id) {
+      start(id)
+      await untilReady(services[id].name, urls[id], signal)
+    },
+    rssBytes() {
+      const own = [...processes].map(
+        ([id, { pid }]) => [services[id].name, rssBytesOf(pid)] as const,
+      )
+      return { ...stack.rssBytes(), ...Object.fromEntries(own) }
+    },
+    async [Symbol.asyncDispose]() {
+      // Together, so that the drains overlap; the servers outlive them.
+      await Promise.all([...processes.values()].map((child) => child.stop()))
+      await owned.disposeAsync()
+    },
+  }
+}
+
+function serviceEnv(stack: Stack, port: number): Record<string, string> {
+  return {
+    KAFKA_BOOTSTRAP_SERVERS: stack.kafka.brokers.join(','),
+    SCHEMA_REGISTRY_URL: stack.registry.url,
+    HTTP_PORT: String(port),
+    MLFLOW_TRACKING_URI: stack.mlflow.url,
+    DATABASE_URL: stack.postgres.url('churnstream'),
+    S3_ENDPOINT: stack.s3.endpoint,
+    AWS_ACCESS_KEY_ID: stack.s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: stack.s3.secretAccessKey,
+    AWS_REGION: stack.s3.region,
+    POLL_INTERVAL_MS: '2000',
+    // Event time is simulated: the simulator writes the clock records.
+    CLOCK_INTERVAL_MS: '0',
+  }
+}
+
+async function untilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + readyWithinMs
+  let last = 'it did not answer'
+  while (Date.now() < deadline) {
+    signal.throwIfAborted()
+    try {
+      const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(2_000) })
+      if (response.ok) return
+      last = await response.text()
+    } catch (error) {
+      last = messageOf(error)
+    }
+    await delay(50)
+  }
+  throw new Error(`${name} was not ready within ${readyWithinMs / 1000} s: ${last}`)
+}
+
+function ended(
+  name: string,
+  exit: { code: number | null; signal: string | null },
+  tail: string,
+): string {
+  return `${name} ended by itself (${exit.signal ?? `status ${exit.code}`}). Its log ends:\n${tail}`
+}
+
+async function chooseServicePorts(
+  ids: readonly ServiceId[],
+  kind: 'usual' | 'free',
+): Promise<Record<ServiceId, number>> {
+  const chosen = {} as Record<ServiceId, number>
+  const held: (() => Promise<void>)[] = []
+  try {
+    for (const id of ids) {
+      const wanted = kind === 'usual' ? services[id].port : 0
+      const { port, release } = await holdPort(wanted, services[id].name)
+      chosen[id] = port
+      held.push(release)
+    }
+  } finally {
+    await Promise.all(held.map((release) => release()))
+  }
+  return chosen
+}
+
+function holdPort(
+  port: number,
+  name: string,
+): Promise<{ port: number; release: () => Promise<void> }> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = `port ${port}, which ${name} needs, is taken: stop what uses it or add --free-ports`
+      reject(error.code === 'EADDRINUSE' ? new Error(taken) : error)
+    })
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address() as { port: number }
+      const release = () => new Promise<void>((done) => server.close(() => done()))
+      resolve({ port: address.port, release })
+    })
+  })
+}
