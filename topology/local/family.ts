@@ -42,11 +42,11 @@ export function listensOn(pid: number, port: number): boolean {
 
 function processes(): ProcessRow[] {
   if (process.platform !== 'linux') {
-    return ps('pid=,ppid=,pgid=,stat=').map(([pid, parent, group, stat]) => ({
+    return ps('pid=,ppid=,pgid=,stat=').map(([pid, parent, group, stat = '']) => ({
       pid: Number(pid),
       parent: Number(parent),
       group: Number(group),
-      isZombie: stat!.startsWith('Z'),
+      isZombie: stat.startsWith('Z'),
     }))
   }
   return readdirSync('/proc')

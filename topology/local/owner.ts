@@ -127,7 +127,7 @@ function spawnOwned(options: ChildOptions, tellReaper: (line: string) => void): 
 
   async function kill9(): Promise<Exit> {
     asked = true
-    const family = familyOf(pid!)
+    const family = familyOf(child.pid ?? -1)
     signalAll(family, 'SIGKILL')
     await allGone(family, killTimeoutMs)
     return exited

@@ -65,7 +65,9 @@ async function javaVersion(home, java) {
 export async function findPython() {
   const tooOld = []
   const ask = 'import sys; print("python", *sys.version_info[:3], sys.executable, sep="|")'
-  const names = ['python3.13', 'python3.12', 'python3.11', 'python3']
+  const { CHURNSTREAM_PYTHON } = process.env
+  const usual = ['python3.13', 'python3.12', 'python3.11', 'python3']
+  const names = CHURNSTREAM_PYTHON ? [CHURNSTREAM_PYTHON] : usual
   const answers = await Promise.all(names.map((name) => outputOf(name, ['-c', ask])))
   for (const [index, name] of names.entries()) {
     const answer = /python\|3\|(\d+)\|(\d+)\|(.+)/.exec(answers[index])

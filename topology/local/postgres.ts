@@ -73,17 +73,17 @@ export async function postgresSpec(context: Context): Promise<ServerSpec> {
       `--pwfile=${passwordFile}`,
     ]
     const how = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync']
-    await runOnce(context, 'postgres-initdb', command!, [...args, ...how])
+    await runOnce(context, 'postgres-initdb', command, [...args, ...how])
     rmSync(passwordFile)
     renameSync(fresh, dir)
   }
 
   const options = Object.entries({ ...settings, port: String(ports.postgres) })
   const flags = options.flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const [command, ...args] = [...run, postgres, '-D', dir, ...flags]
+  const [command = postgres, ...args] = [...run, postgres, '-D', dir, ...flags]
   return {
     name: 'postgres',
-    command: command!,
+    command,
     args,
     cwd: dataDir.path,
     logFile: join(dataDir.path, 'logs', 'postgres.log'),

@@ -87,7 +87,10 @@ test('stack.s3 - an object comes back, and a wrong key is refused', async () => 
 
 test('stack.mlflow - an experiment lies in S3, and a webhook may point to this computer', async () => {
   const created = await mlflow('POST', 'experiments/create', { name: 'probe' })
-  const found = await mlflow('GET', `experiments/get?experiment_id=${created['experiment_id']}`)
+  const found = await mlflow(
+    'GET',
+    `experiments/get?experiment_id=${String(created['experiment_id'])}`,
+  )
   const { artifact_location } = found['experiment'] as { artifact_location: string }
   assert.match(artifact_location, /^s3:\/\/churnstream\//)
   const webhook = await mlflow('POST', 'webhooks', {
@@ -102,7 +105,7 @@ test('stack.mlflow - an experiment lies in S3, and a webhook may point to this c
 test('stack.rssBytes - every server holds memory', () => {
   const bytes = stack.rssBytes()
   for (const name of ['kafka', 'registry', 'postgres', 's3', 'mlflow'] as const) {
-    assert.ok(bytes[name]! > 10e6, `${name}: ${bytes[name]}`)
+    assert.ok((bytes[name] ?? 0) > 10e6, `${name}: ${bytes[name]}`)
   }
 })
 
@@ -210,7 +213,7 @@ test('startStack - an owner killed by kill -9 leaves nothing, and its folder sta
     owner.once('exit', () => reject(new Error('the owner ended early')))
   })
   // The owner, the reaper, the S3 gateway and PostgreSQL with its own children.
-  assert.ok(family.length > 6, `family: ${family}`)
+  assert.ok(family.length > 6, `family: ${family.join(' ')}`)
   owner.kill('SIGKILL')
   await until(() => !family.some(isAlive))
 
@@ -267,7 +270,7 @@ function runsIn(dataDir: string) {
 async function until(condition: () => boolean): Promise<void> {
   const deadlineAt = Date.now() + boundMs
   while (!condition()) {
-    assert.ok(Date.now() < deadlineAt, `not within ${boundMs} ms: ${condition}`)
+    assert.ok(Date.now() < deadlineAt, `not within ${boundMs} ms: ${condition.toString()}`)
     await wait(20)
   }
 }

@@ -81,7 +81,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const starts = new Map<PartName, Promise<void>>()
 
   async function start(name: PartName): Promise<void> {
-    await Promise.all(needs[name].map((need) => starts.get(need)))
+    for (const need of needs[name]) await starts.get(need)
     const partStartedAt = performance.now()
     const spec = await describe[name](context)
     servers[name] = await startServer(spec, owner, context.signal, onCrash)

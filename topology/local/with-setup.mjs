@@ -26,8 +26,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 try {
-  await setUp()
-  process.exitCode = script ? await runScript() : 0
+  const found = await setUp()
+  process.exitCode = script ? await runScript(found) : 0
 } catch (error) {
   if (!stoppedBy) console.error(`\n${error.message}`)
   process.exitCode = stoppedBy ? 128 + constants.signals[stoppedBy] : 1
@@ -36,13 +36,13 @@ try {
 async function setUp() {
   const [java, python] = await Promise.all([places.findJava(), places.findPython()])
   await refuseMissing(java, python)
-  if (missing(python).length === 0) return say('everything is installed')
+  if (missing(python).length === 0) return { java, python }
 
   mkdirSync(places.cacheDir(), { recursive: true })
   const release = await takeLock()
   try {
     const jobs = missing(python) // again: another run may have installed it while this one waited
-    if (jobs.length === 0) return
+    if (jobs.length === 0) return { java, python }
     say(`installing ${jobs.map((job) => job.what).join(', ')}; this is done once`)
     const progress = setInterval(() => {
       for (const job of jobs) if (!job.done) say(`${job.what}: ${job.lastLine ?? 'starting'}`)
@@ -67,6 +67,7 @@ async function setUp() {
       clearInterval(progress)
     }
     say('set-up is complete')
+    return { java, python }
   } finally {
     release()
   }
@@ -160,7 +161,9 @@ function packagesOf(lockFile) {
 async function installNodePackages({ job }) {
   // The ONNX package would fetch GPU libraries from a site of its own; the CPU ones come with it.
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' }
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=http']
+  // Not `npm ci`: it would delete node_modules under a demo that still runs from it. The lock file
+  // decides the versions here too, and --no-save leaves it as it is.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=http']
   await runLogged(job, 'npm', args, { cwd: places.repositoryDir, env })
 }
 
@@ -272,15 +275,29 @@ async function takeLock() {
   }
 }
 
-function runScript() {
+function runScript({ java, python }) {
   const preload = join(dirname(fileURLToPath(import.meta.url)), 'end-with-parent.mjs')
-  const args = ['--import', pathToFileURL(preload).href, resolve(script), ...scriptArgs]
+  const args = [
+    // The stock Kafka client that only the readiness check uses sets negative timers.
+    '--disable-warning=TimeoutNegativeWarning',
+    '--import',
+    pathToFileURL(preload).href,
+    resolve(script),
+    ...scriptArgs,
+  ]
   return new Promise((done, fail) => {
     // In its own session a Ctrl-C reaches it once, through us, and not a second time from the terminal.
     const child = spawn(places.projectNode, args, {
       detached: true,
       stdio: 'inherit',
-      env: { ...process.env, CHURNSTREAM_PARENT: String(process.pid) },
+      env: {
+        ...process.env,
+        CHURNSTREAM_PARENT: String(process.pid),
+        CHURNSTREAM_COMMAND_STARTED_AT: String(performance.timeOrigin),
+        // So that the stack need not look for them again.
+        JAVA_HOME: java.home,
+        CHURNSTREAM_PYTHON: python.python,
+      },
     })
     children.add(child)
     if (stoppedBy) signalTo(child, stoppedBy)
