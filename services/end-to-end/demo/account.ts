@@ -70,10 +70,11 @@ export async function takeAccount(options: {
   const setAside = new Set<string>()
   for (const name of marks.keys()) {
     if (!name.endsWith(deadLetterTopic({ name: '' }))) continue
-    for await (const { record } of raw(kafka, name, marks)) {
-      const { reason, topic, partition, offset } = parseDeadLetter(record)
-      deadLetters[reason] = (deadLetters[reason] ?? 0) + 1
-      setAside.add(`${topic} ${partition} ${offset}`)
+    for await (const { records } of raw(kafka, name, marks)) {
+      for (const { reason, topic, partition, offset } of records.map(parseDeadLetter)) {
+        deadLetters[reason] = (deadLetters[reason] ?? 0) + 1
+        setAside.add(`${topic} ${partition} ${offset}`)
+      }
     }
   }
   if (setAside.size > 0) {
@@ -130,11 +131,9 @@ async function* raw(
   kafka: Kafka,
   topic: string,
   marks: Marks,
-): AsyncGenerator<{ record: ConsumedRecord; partition: number }> {
+): AsyncGenerator<{ records: readonly ConsumedRecord[]; partition: number }> {
   for (const [partition, from] of (marks.get(topic) ?? []).entries()) {
-    for await (const records of kafka.read(topic, partition, from)) {
-      for (const record of records) yield { record, partition }
-    }
+    for await (const records of kafka.read(topic, partition, from)) yield { records, partition }
   }
 }
 
@@ -145,10 +144,15 @@ async function* decoded<N extends RecordName>(
   marks: Marks,
 ): AsyncGenerator<{ value: Records[N]; partition: number; offset: bigint }> {
   const decoder = new Decoder<N>(topic.record)
-  for await (const { record, partition } of raw(kafka, topic.name, marks)) {
-    await schemas.prepare(decoder, [record.value])
-    const value = decoder.decode(record.value)
-    // Poison is accounted for by its dead letter.
-    if (!(value instanceof DecodeProblem)) yield { value, partition, offset: record.offset }
+  for await (const { records, partition } of raw(kafka, topic.name, marks)) {
+    await schemas.prepare(
+      decoder,
+      records.map((record) => record.value),
+    )
+    for (const record of records) {
+      const value = decoder.decode(record.value)
+      // Poison is accounted for by its dead letter.
+      if (!(value instanceof DecodeProblem)) yield { value, partition, offset: record.offset }
+    }
   }
 }

@@ -208,7 +208,7 @@ function finish(
     eventsPerSecond: round(report.acknowledged / (report.elapsedMs / 1000)),
     worstBehindMs: Math.round(report.worstBehindMs),
     retried: report.retried,
-    simulatedDays: options.forMs === undefined ? null : daysOf(report),
+    simulatedDays: round((report.clocks * clockEveryMs) / dayMs),
     seed: options.seed,
     rate: options.rate,
   }
@@ -221,9 +221,6 @@ function finish(
   if (wrong)
     failure = `missing ${account.missing}, duplicates ${account.duplicates}, scores ${account.scores}`
 }
-
-const daysOf = (report: DriveReport): number | null =>
-  report.clocks === 0 ? null : round((report.clocks * clockEveryMs) / dayMs)
 
 function startSummary(live: Live, rate: number): NodeJS.Timeout {
   let lastAt = performance.now()
@@ -265,7 +262,9 @@ function printPlaces({ stack, urls }: Pipeline, options: DemoOptions): void {
 `)
 }
 
-const round = (value: number): number => Math.round(value * 10) / 10
+function round(value: number): number {
+  return Math.round(value * 10) / 10
+}
 function elapsed(): string {
   return `${((performance.now() - commandStartedAt) / 1000).toFixed(1).padStart(6)} s`
 }

@@ -27,7 +27,7 @@ import type {
 import type { Log } from '../log.ts'
 import { toConsumed } from './consumed.ts'
 import { loadKafkajs } from './install.ts'
-import { createPartitionReader } from './partition-reader.ts'
+import { PartitionReader, readPartition } from './partition-reader.ts'
 
 export interface KafkajsOptions {
   readonly brokers: readonly string[]
@@ -62,7 +62,6 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
     retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
     logCreator: logCreator(log),
   })
-  const reader = createPartitionReader(client)
   let admin: Promise<Admin> | undefined
 
   function openAdmin(): Promise<Admin> {
@@ -136,16 +135,15 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
           .map((offset) => BigInt(offset.high))
       }),
 
-    read: (topic, partition, from) => reader.read(topic, partition, from),
+    read: (topic, partition, from) => readPartition(client, topic, partition, from),
 
     follow: (topic, onRecords, followOptions) =>
-      follow(reader, openAdmin, topic, onRecords, followOptions?.from ?? 'start', log),
+      follow(client, openAdmin, topic, onRecords, followOptions?.from ?? 'start', log),
 
     ensureTopics: (specs) =>
       attempt('creating topics', async () => ensureTopics(await openAdmin(), specs)),
 
     async close() {
-      await reader.close()
       await admin?.then((opened) => opened.disconnect())
     },
   }
@@ -361,9 +359,10 @@ function toMessage(record: OutgoingRecord): Message {
 }
 
 const followRetryMs = 500
+const followWaitMs = 250
 
 function follow(
-  reader: ReturnType<typeof createPartitionReader>,
+  client: KafkajsClient,
   openAdmin: () => Promise<Admin>,
   topic: string,
   onRecords: (records: readonly ConsumedRecord[], partition: number) => void,
@@ -373,41 +372,47 @@ function follow(
   const controller = new AbortController()
   const caughtUp = Promise.withResolvers<void>()
   caughtUp.promise.catch(() => undefined)
+  let reader: PartitionReader | undefined
 
   const finished = (async () => {
-    const offsets = await retried(async () => (await openAdmin()).fetchTopicOffsets(topic))
-    const behind = new Set(offsets.map(({ partition }) => partition))
-    const arrived = (partition: number) => {
-      behind.delete(partition)
-      if (behind.size === 0) caughtUp.resolve()
-    }
-    await Promise.all(
-      offsets.map(async ({ partition, low, high }) => {
-        let position = BigInt(from === 'start' ? low : high)
-        const end = BigInt(high)
-        if (position >= end) arrived(partition)
-        while (!controller.signal.aborted) {
-          const fetched = await retried(() => reader.fetch(topic, partition, position))
-          if (fetched === undefined) return
-          if (fetched.records.length > 0) onRecords(fetched.records, partition)
-          position = fetched.next
-          if (position >= end) arrived(partition)
-        }
-      }),
+    const offsets = await patiently(async () => (await openAdmin()).fetchTopicOffsets(topic))
+    const ends = new Map(offsets?.map(({ partition, high }) => [partition, BigInt(high)]))
+    const positions = new Map(
+      offsets?.map(({ partition, low, high }) => [
+        partition,
+        BigInt(from === 'start' ? low : high),
+      ]),
     )
+    while (!controller.signal.aborted) {
+      if ([...ends].every(([partition, end]) => (positions.get(partition) ?? 0n) >= end)) {
+        caughtUp.resolve()
+      }
+      const fetched = await patiently(async () => {
+        if (reader === undefined) {
+          reader = new PartitionReader(client, topic)
+          await reader.open()
+        }
+        return reader.fetch(positions, followWaitMs)
+      })
+      for (const { partition, records, next } of fetched ?? []) {
+        positions.set(partition, next)
+        if (records.length > 0) onRecords(records, partition)
+      }
+    }
   })()
   finished.catch((error: unknown) => caughtUp.reject(error))
 
-  async function retried<T>(work: () => Promise<T>): Promise<T> {
-    for (;;) {
+  async function patiently<T>(work: () => Promise<T>): Promise<T | undefined> {
+    while (!controller.signal.aborted) {
       try {
         return await attempt(`following ${topic}`, work)
       } catch (error) {
-        if (!(error instanceof TransientError) || controller.signal.aborted) throw error
+        if (!(error instanceof TransientError)) throw error
         log.warn({ topic, reason: messageOf(error) }, 'following goes on after a pause')
         await new Promise((resolve) => setTimeout(resolve, followRetryMs))
       }
     }
+    return undefined
   }
 
   return {
@@ -416,6 +421,8 @@ function follow(
     async stop() {
       controller.abort()
       await finished.catch(() => undefined)
+      await reader?.close()
+      reader = undefined
     },
   }
 }
@@ -485,8 +492,8 @@ function logCreator(log: Log) {
     }) => {
       const { message, ...rest } = entry
       const fields = { kafkajs: namespace, ...rest }
-      // Its errors are mostly retries; what matters reaches us as an error we sort ourselves.
-      if ((level as number) <= warnLevel) log.warn(fields, message)
+      // A connection reports every refused request, most of which are retried; what matters is thrown.
+      if ((level as number) <= warnLevel && namespace !== 'Connection') log.warn(fields, message)
       else log.debug(fields, message)
     }
 }

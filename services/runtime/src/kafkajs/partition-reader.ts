@@ -1,4 +1,4 @@
-// How is one partition read without a consumer group?
+// How are partitions read without a consumer group?
 import { createRequire } from 'node:module'
 import type { Kafka as KafkajsClient, KafkaMessage } from 'kafkajs'
 import { TransientError } from '../errors.ts'
@@ -18,13 +18,10 @@ interface Cluster {
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>
 }
 interface Broker {
-  fetch(request: object): Promise<{
-    responses: { partitions: PartitionData[] }[]
-  }>
+  fetch(request: object): Promise<{ responses: { partitions: PartitionData[] }[] }>
 }
 interface PartitionData {
   partition: number
-  highWatermark: string
   lastStableOffset: string
   messages: KafkaMessage[]
 }
@@ -32,14 +29,16 @@ interface InnerBatch {
   readonly messages: KafkaMessage[]
   readonly rawMessages: KafkaMessage[]
   lastOffset(): string
-  isEmptyDueToLogCompactedMessages(): boolean
 }
 
+type BatchClass = new (topic: string, fetchedOffset: string, data: PartitionData) => InnerBatch
+
 const readCommitted = 1
-const waitMs = 200
-const maxBytes = 4 << 20
+const maxBytes = 16 << 20
+const maxBytesPerPartition = 4 << 20
 
 export interface Fetched {
+  readonly partition: number
   readonly records: readonly ConsumedRecord[]
   /** Where the next fetch starts. */
   readonly next: bigint
@@ -47,103 +46,119 @@ export interface Fetched {
   readonly lastStableOffset: bigint
 }
 
-export function createPartitionReader(client: KafkajsClient) {
-  const require = createRequire(import.meta.url)
-  const Batch = require('kafkajs/src/consumer/batch.js') as new (
-    topic: string,
-    fetchedOffset: string,
-    data: PartitionData,
-  ) => InnerBatch
-  let cluster: Promise<Cluster> | undefined
+/**
+ * Reads partitions of one topic over connections of its own: a broker answers the requests of a
+ * connection one after the other, so a fetch that waits for news would hold up everybody else's.
+ */
+export class PartitionReader {
+  readonly #topic: string
+  readonly #cluster: Cluster
+  readonly #Batch: BatchClass
 
-  function openCluster(): Promise<Cluster> {
-    cluster ??= (async () => {
-      const key = Object.getOwnPropertySymbols(client).find(
-        (symbol) => symbol.description === 'private:Kafka:createCluster',
-      )
-      if (key === undefined) throw new TypeError('kafkajs has no createCluster: see replacedFiles')
-      const create = (client as unknown as Record<symbol, (options: object) => Cluster>)[key]
-      const opened = (create as (options: object) => Cluster)({
-        metadataMaxAge: 60_000,
-        allowAutoTopicCreation: false,
-        isolationLevel: readCommitted,
-      })
-      await opened.connect()
-      return opened
-    })().catch((error: unknown) => {
-      cluster = undefined
-      throw error
-    })
-    return cluster
+  constructor(client: KafkajsClient, topic: string) {
+    this.#topic = topic
+    this.#cluster = createCluster(client)
+    const require = createRequire(import.meta.url)
+    this.#Batch = require('kafkajs/src/consumer/batch.js') as BatchClass
   }
 
-  async function fetch(topic: string, partition: number, from: bigint): Promise<Fetched> {
-    const opened = await openCluster()
-    try {
-      await opened.addMultipleTargetTopics([topic])
-      const [nodeId] = Object.keys(opened.findLeaderForPartitions(topic, [partition]))
-      if (nodeId === undefined) throw new TransientError(`${topic}-${partition} has no leader`)
-      const broker = await opened.findBroker({ nodeId })
-      const { responses } = await broker.fetch({
-        maxWaitTime: waitMs,
-        minBytes: 1,
-        maxBytes,
-        isolationLevel: readCommitted,
-        topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes }] }],
-      })
-      const data = responses[0]?.partitions[0]
-      if (data === undefined) throw new TransientError(`no answer for ${topic}-${partition}`)
-      const batch = new Batch(topic, String(from), data)
-      const stepped = batch.rawMessages.length > 0
-      return {
-        records: batch.messages.map(toConsumed),
-        next: stepped ? maxOf(from, BigInt(batch.lastOffset()) + 1n) : from,
-        lastStableOffset: BigInt(data.lastStableOffset),
-      }
-    } catch (error) {
-      // Metadata may be old: the leader moved, or a broker came back elsewhere.
-      await opened.refreshMetadata().catch(() => undefined)
-      throw error
-    }
+  async open(): Promise<void> {
+    await this.#cluster.connect()
+    await this.#cluster.addMultipleTargetTopics([this.#topic])
   }
 
-  async function* read(
-    topic: string,
-    partition: number,
-    from?: bigint,
-  ): AsyncGenerator<readonly ConsumedRecord[]> {
-    const first = from ?? (await firstOffset(topic, partition))
-    let position = first
-    let end: bigint | undefined
-    while (end === undefined || position < end) {
-      const fetched = await fetch(topic, partition, position)
-      end ??= fetched.lastStableOffset
-      if (fetched.records.length > 0) yield fetched.records
-      // Nothing below the end was returned: only offsets that compaction removed are left.
-      if (fetched.next === position) return
-      position = fetched.next
-    }
+  close(): Promise<void> {
+    return this.#cluster.disconnect()
   }
 
-  async function firstOffset(topic: string, partition: number): Promise<bigint> {
-    const opened = await openCluster()
-    await opened.addMultipleTargetTopics([topic])
-    const [answer] = await opened.fetchTopicsOffset([
-      { topic, fromBeginning: true, partitions: [{ partition }] },
+  async firstOffset(partition: number): Promise<bigint> {
+    const [answer] = await this.#cluster.fetchTopicsOffset([
+      { topic: this.#topic, fromBeginning: true, partitions: [{ partition }] },
     ])
     const offset = answer?.partitions[0]?.offset
-    if (offset === undefined) throw new TransientError(`no first offset of ${topic}-${partition}`)
+    if (offset === undefined)
+      throw new TransientError(`no first offset of ${this.#topic}-${partition}`)
     return BigInt(offset)
   }
 
-  return {
-    fetch,
-    read,
-    async close() {
-      const opened = await cluster?.catch(() => undefined)
-      await opened?.disconnect()
-    },
+  /** What stands at these positions now; with a wait, what comes within it when nothing does. */
+  async fetch(positions: ReadonlyMap<number, bigint>, waitMs: number): Promise<Fetched[]> {
+    const leaders = this.#cluster.findLeaderForPartitions(this.#topic, [...positions.keys()])
+    const answers = Object.entries(leaders).map(async ([nodeId, partitions]) => {
+      const broker = await this.#cluster.findBroker({ nodeId })
+      const wanted = partitions.map((partition) => ({
+        partition,
+        fetchOffset: String(positions.get(partition)),
+        maxBytes: maxBytesPerPartition,
+      }))
+      const { responses } = await broker.fetch({
+        maxWaitTime: waitMs,
+        minBytes: waitMs === 0 ? 0 : 1,
+        maxBytes,
+        isolationLevel: readCommitted,
+        topics: [{ topic: this.#topic, partitions: wanted }],
+      })
+      return responses.flatMap((response) => response.partitions)
+    })
+    try {
+      const data = (await Promise.all(answers)).flat()
+      return data.map((partition) => this.#toFetched(partition, positions))
+    } catch (error) {
+      // Metadata may be old: the leader moved, or a broker came back elsewhere.
+      await this.#cluster.refreshMetadata().catch(() => undefined)
+      throw error
+    }
+  }
+
+  #toFetched(data: PartitionData, positions: ReadonlyMap<number, bigint>): Fetched {
+    const { partition } = data
+    const from = positions.get(partition) as bigint
+    const batch = new this.#Batch(this.#topic, String(from), data)
+    const after = batch.rawMessages.length === 0 ? from : BigInt(batch.lastOffset()) + 1n
+    return {
+      partition,
+      records: batch.messages.map(toConsumed),
+      next: after > from ? after : from,
+      lastStableOffset: BigInt(data.lastStableOffset),
+    }
   }
 }
 
-const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b)
+/** Committed records from an offset (default: the first) up to the end as it stands now. */
+export async function* readPartition(
+  client: KafkajsClient,
+  topic: string,
+  partition: number,
+  from?: bigint,
+): AsyncGenerator<readonly ConsumedRecord[]> {
+  const reader = new PartitionReader(client, topic)
+  try {
+    await reader.open()
+    let position = from ?? (await reader.firstOffset(partition))
+    let end: bigint | undefined
+    while (end === undefined || position < end) {
+      const [fetched] = await reader.fetch(new Map([[partition, position]]), 0)
+      if (fetched === undefined) throw new TransientError(`no answer for ${topic}-${partition}`)
+      end ??= fetched.lastStableOffset
+      if (fetched.records.length > 0) yield fetched.records
+      // Nothing more was returned below the end: compaction removed what stood there.
+      if (fetched.next === position) return
+      position = fetched.next
+    }
+  } finally {
+    await reader.close()
+  }
+}
+
+function createCluster(client: KafkajsClient): Cluster {
+  const key = Object.getOwnPropertySymbols(client).find(
+    (symbol) => symbol.description === 'private:Kafka:createCluster',
+  )
+  if (key === undefined) throw new TypeError('kafkajs has no createCluster: see replacedFiles')
+  const create = (client as unknown as Record<symbol, (options: object) => Cluster>)[key]
+  return (create as (options: object) => Cluster)({
+    metadataMaxAge: 60_000,
+    allowAutoTopicCreation: false,
+    isolationLevel: readCommitted,
+  })
+}
