@@ -99,13 +99,14 @@ export async function drive(options: DriveOptions): Promise<DriveReport> {
   // Ends every wait: by the caller's abort, or by the first failure that no retry mends.
   const stop = new AbortController()
   const { signal } = stop
+  // One waiter (the loop below), many things that may wake it. Racing the pending promises instead
+  // would hang a reaction on each of them every time.
+  let wake = () => {}
+  const change = () => new Promise<void>((resolve) => (wake = resolve))
+  signal.addEventListener('abort', () => wake(), { once: true })
   const abort = () => stop.abort(options.signal?.reason)
   if (options.signal?.aborted) abort()
   options.signal?.addEventListener('abort', abort, { once: true })
-  const aborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
   let failure: { readonly error: unknown } | undefined
   const fail = (error: unknown) => {
     if (signal.aborted) return
@@ -126,7 +127,7 @@ export async function drive(options: DriveOptions): Promise<DriveReport> {
   const dueAt = (n: number) => startedAt + (n * 1000) / ratePerSecond
 
   const inFlight = new Set<Promise<void>>()
-  const clockChain = new Set<Promise<void>>()
+  let waitingClocks = 0
   let lastClock: Promise<void> = Promise.resolve()
 
   async function deliver(events: readonly PlayerActivity[], due: number): Promise<void> {
@@ -177,26 +178,26 @@ export async function drive(options: DriveOptions): Promise<DriveReport> {
   let batch: PlayerActivity[] = []
   async function flush(): Promise<void> {
     if (batch.length === 0) return
-    while (inFlight.size >= concurrency && !signal.aborted) {
-      await Promise.race([aborted, ...inFlight])
-    }
+    while (inFlight.size >= concurrency && !signal.aborted) await change()
     if (signal.aborted) return
     const events = batch
     batch = []
     const due = dueAt(sent)
     sent += events.length
-    const delivery: Promise<void> = deliver(events, due).finally(() => inFlight.delete(delivery))
+    const delivery: Promise<void> = deliver(events, due).finally(() => {
+      inFlight.delete(delivery)
+      wake()
+    })
     inFlight.add(delivery)
   }
 
   /** Sending goes on meanwhile; only this clock waits for the events before it. */
   async function scheduleClock(clockAt: number): Promise<void> {
     await flush()
-    while (clockChain.size >= clocksWaiting && !signal.aborted) {
-      await Promise.race([aborted, ...clockChain])
-    }
+    while (waitingClocks >= clocksWaiting && !signal.aborted) await change()
     const before = [lastClock, ...inFlight]
-    const clock: Promise<void> = Promise.all(before)
+    waitingClocks++
+    lastClock = Promise.all(before)
       .then(async () => {
         if (signal.aborted) return
         await writeClock(clockAt)
@@ -204,9 +205,10 @@ export async function drive(options: DriveOptions): Promise<DriveReport> {
         lastClockAt = clockAt
       })
       .catch(fail)
-      .finally(() => clockChain.delete(clock))
-    lastClock = clock
-    clockChain.add(clock)
+      .finally(() => {
+        waitingClocks--
+        wake()
+      })
   }
 
   try {
@@ -227,7 +229,7 @@ export async function drive(options: DriveOptions): Promise<DriveReport> {
       if (batch.length >= batchSize) await flush()
     }
     await flush()
-    await Promise.race([aborted, Promise.all([...inFlight, ...clockChain])])
+    while ((inFlight.size > 0 || waitingClocks > 0) && !signal.aborted) await change()
   } finally {
     options.signal?.removeEventListener('abort', abort)
   }

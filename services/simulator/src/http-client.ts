@@ -23,7 +23,7 @@ export function postEvents(url: string, options: PostOptions = {}): Post {
   const { connections = 8, timeoutMs = 30_000, maxAnswerBytes = 16 * 1024 * 1024 } = options
   const target = new URL(`${url.replace(/\/+$/, '')}/v1/events`)
   if (target.protocol !== 'http:') throw new TypeError(`only http is spoken here: ${url}`)
-  const agent = new Agent({ keepAlive: true, maxSockets: connections, noDelay: true })
+  const agent = new Agent({ keepAlive: true, maxSockets: connections })
 
   function send(body: string, signal: AbortSignal): Promise<Answer> {
     return new Promise((resolve, reject) => {
@@ -31,8 +31,10 @@ export function postEvents(url: string, options: PostOptions = {}): Post {
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(body),
       }
-      const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
-      const outgoing = request(target, { method: 'POST', agent, headers, signal: bounded })
+      const outgoing = request(target, { method: 'POST', agent, headers, signal })
+      const late = () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`))
+      const timer = setTimeout(late, timeoutMs)
+      outgoing.on('close', () => clearTimeout(timer))
       outgoing.on('error', reject)
       outgoing.on('response', (response) => {
         const chunks: Buffer[] = []

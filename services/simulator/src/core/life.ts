@@ -23,10 +23,12 @@ const process = {
   /** A new player plays more often, and leaves more easily: both wear off with tenure. */
   noveltyBoost: 1.2,
   noveltyDays: 6,
-  earlyHazard: 5.5,
+  earlyHazard: 4.5,
   earlyDays: 7,
+  settlingHazard: 0.7,
+  settlingDays: 40,
   /** Of those who leave, this share fades out over some weeks; the others are simply gone. */
-  fadeShare: 0.3,
+  fadeShare: 0.4,
   /** Activity on a break, against usual: a break must look like leaving, or churn is no riddle. */
   breakFactor: 0.04,
   visitRate: 0.035,
@@ -217,9 +219,11 @@ export class Life {
     const random = this.#random
     const tenure = this.#day - this.#signUpDay
     const hazard =
-      (this.player.hazard + 0.006) *
-      (1 + process.earlyHazard * Math.exp(-tenure / process.earlyDays)) *
-      (1 + 0.12 * Math.min(12, Math.max(0, this.#losingStreak - 4))) *
+      (this.player.hazard + 0.011) *
+      (0.45 +
+        process.settlingHazard * Math.exp(-tenure / process.settlingDays) +
+        process.earlyHazard * Math.exp(-tenure / process.earlyDays)) *
+      (1 + 0.15 * Math.min(12, Math.max(0, this.#losingStreak - 4))) *
       (this.#day - this.#bigWinDay < 7 ? 0.5 : 1)
     if (!random.chance(Math.min(0.9, hazard))) return
     if (random.chance(process.fadeShare)) {

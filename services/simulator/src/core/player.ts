@@ -78,10 +78,10 @@ export const products: Record<Region, Record<Product, number>> = {
   gb: { sport: 45, racing: 25, multi: 12, casino: 18 },
 }
 const productMargin: Record<Product, number> = {
-  sport: 0.055,
-  racing: 0.08,
-  multi: 0.085,
-  casino: 0.05,
+  sport: 0.06,
+  racing: 0.085,
+  multi: 0.095,
+  casino: 0.055,
 }
 
 export function createPlayer(world: World, index: number): { player: Player; random: Random } {
@@ -103,11 +103,11 @@ export function createPlayer(world: World, index: number): { player: Player; ran
     signedUpAt: Math.floor(world.startAt) + signUpDay * dayMs + timeOfDay,
     utcOffsetMs,
     activeRate: 0.035 + random.gamma(0.85, 0.36) * (heavy ? 1.6 : 1),
-    breakRate: random.gamma(1.5, 0.018),
+    breakRate: random.gamma(1.5, 0.015),
     breakDays: random.logNormal(11, 0.4),
     hazard: random.beta(1.1, 24) * sourceHazard[source],
     betsPerActiveDay: (1 + random.gamma(1.4, 1.7)) * (heavy ? 4 : 1),
-    stakeMedian: random.logNormal(heavy ? 15 : 3.8, 0.85),
+    stakeMedian: random.logNormal(heavy ? 14 : 3.2, 0.85),
     margin: Math.min(0.1, Math.max(0.05, random.normal(productMargin[product], 0.01))),
     inPlayShare: random.beta(1.5, 3),
     depositSize: 5 * Math.max(2, Math.round(random.logNormal(heavy ? 20 : 5, 0.5))),
