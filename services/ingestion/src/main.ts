@@ -29,7 +29,10 @@ await runMain(async () => {
   const failed = new AbortController()
   const signal = AbortSignal.any([shutdownSignal(), failed.signal])
   const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
-  const onFatal = (error: unknown) => failed.abort(error)
+  const onFatal = (error: unknown) => {
+    log.error({ err: error }, 'ending')
+    failed.abort(error)
+  }
 
   // A caller waits for the answer, so an id that raced the registry is not waited for as long.
   const schemas = new Schemas({

@@ -58,7 +58,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     requestTimeout: requestTimeoutMs,
     // Answered below, in the same words as everything else.
     return503OnClosing: false,
-    frameworkErrors: onError,
+    frameworkErrors: (error, request, reply) => void onError(error, request, reply),
   })
   const decoder = new Decoder('player-activity')
   let closing = false
@@ -94,7 +94,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     // Before the body is read: refusing must stay cheap when there is too much to do.
     onRequest: async (_request, reply) => {
       const refused = refusal()
-      if (refused) return unavailable(reply, refused.reason, refused.message, refused.retryAfterMs)
+      if (refused === undefined) return undefined
+      return unavailable(reply, refused.reason, refused.message, refused.retryAfterMs)
     },
     onResponse: async (_request, reply) => {
       ingestion.requestSeconds.observe({ status: reply.statusCode }, reply.elapsedTime / 1000)

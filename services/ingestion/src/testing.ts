@@ -143,8 +143,11 @@ export function bet(change: Record<string, unknown> = {}): Record<string, unknow
   }
 }
 
-export function decodeActivity(record: OutgoingRecord) {
+/** A plain copy, for comparison: the decoded one has the codec's methods. */
+export function decodeActivity(record: OutgoingRecord | undefined) {
   const decoder = new Decoder('player-activity')
   decoder.learn(knownSchemaId, typeOf(schemaText('player-activity')))
-  return decoder.decode(record.value)
+  const decoded = decoder.decode(record?.value ?? null)
+  if (decoded instanceof DecodeProblem) throw new Error(decoded.detail)
+  return { ...decoded }
 }

@@ -74,7 +74,8 @@ test('write - when no new producer opens, those that wait are refused and readin
   await assert.rejects(failing, /outcome is unknown/)
   await assert.rejects(waiting, /nothing was written/)
   assert.equal(rig.health.state.ready, false)
-  assert.match(String(rig.writer.refusal()?.message), /no broker/)
+  assert.equal(rig.writer.refusal()?.reason, 'kafka-away')
+  assert.match(String(rig.health.state.waiting['producer']), /no broker/)
   rig.broker.sendError = undefined
   rig.broker.openError = undefined
   while (rig.writer.refusal()) await turn()

@@ -82,7 +82,8 @@ export function createWriter(options: WriterOptions): Writer {
 
   function refusal(count = 1): Refused | undefined {
     if (stopping.signal.aborted) return new Refused('stopping', 'the service is stopping', 1_000)
-    if (away !== undefined) return new Refused('kafka-away', `Kafka is away: ${away}`, 5_000)
+    // Why stands in the log and the readiness; a broker's address is nothing for a caller.
+    if (away !== undefined) return new Refused('kafka-away', 'Kafka is away', 5_000)
     if (queued >= maxQueued * fullShare || queued + count > maxQueued) {
       const message = `${queued} of at most ${maxQueued} events wait for Kafka's acknowledgement`
       return new Refused('queue-full', message, 1_000)

@@ -114,14 +114,10 @@ async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (cause) {
     if (cause instanceof TypeError || cause instanceof RangeError) throw cause
-    const { code } = cause as { code?: string }
-    switch (troubleOf(cause)) {
-      case 'data':
-        throw new RowRefused(`${code ?? ''} ${messageOf(cause)}`, { cause })
-      case 'transient':
-        throw new TransientError(what, { cause })
-      case 'fatal':
-        throw new FatalError(what, { cause })
-    }
+    const trouble = troubleOf(cause)
+    if (trouble === 'transient') throw new TransientError(what, { cause })
+    const { code = '' } = cause as { code?: string }
+    if (trouble === 'data') throw new RowRefused(`${code} ${messageOf(cause)}`, { cause })
+    throw new FatalError(`${what}: ${code} ${messageOf(cause)}`)
   }
 }

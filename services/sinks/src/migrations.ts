@@ -42,7 +42,7 @@ export function migrate(
         '(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
     )
     const { rows } = await session.query('SELECT name, checksum FROM sinks_migrations')
-    const applied = new Map(rows.map(({ name, checksum }) => [name, checksum]))
+    const applied = new Map(rows.map(({ name, checksum }) => [name as string, checksum as string]))
     const now: string[] = []
     for (const { name, sql } of migrations) {
       const checksum = createHash('sha256').update(sql).digest('hex')
@@ -50,7 +50,7 @@ export function migrate(
       if (before === checksum) continue
       if (before !== undefined) {
         throw new FatalError(
-          `migration ${name} was applied with checksum ${String(before)} and reads ${checksum} now. ` +
+          `migration ${name} was applied with checksum ${before} and reads ${checksum} now. ` +
             'An applied migration never changes: restore its file and put the change into a new one.',
         )
       }
