@@ -50,7 +50,7 @@ export interface ProcessorState {
 
 export interface RunOptions<N extends RecordName> {
   readonly kafka: Kafka
-  readonly schemas: Schemas
+  readonly schemas: Pick<Schemas, 'prepare'>
   readonly service: Service
   readonly topic: Topic<N>
   readonly processor: Processor<N>

@@ -1,0 +1,326 @@
+// Does the loop keep its promises, whatever breaks?
+import {
+  DecodeProblem,
+  Encoder,
+  schemaIdOf,
+  schemaText,
+  typeOf,
+  type Decoder,
+  type PlayerActivity,
+  type RecordName,
+} from '@churnstream/schemas'
+import { deadLetterTopic, services, topics } from '@churnstream/topology'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pino } from 'pino'
+import { parseDeadLetter } from './dead-letter.ts'
+import { TransientError } from './errors.ts'
+import { Health } from './http.ts'
+import { readAll, until } from './kafka.contract.ts'
+import type { Kafka, OutgoingRecord } from './kafka.ts'
+import { MemoryCluster } from './memory-kafka.ts'
+import { createMetrics } from './metrics.ts'
+import { deadLetter, emit, skip } from './outcome.ts'
+import { run, type Processor } from './run.ts'
+
+const input = topics.playerActivity
+const output = topics.featureVectors
+const changelog = topics.playerState
+const partitions = 2
+const encoder = new Encoder('player-activity', 1)
+const log = pino({ level: 'silent' })
+
+/** A registry that knows one schema. */
+const schemas = {
+  async prepare<N extends RecordName>(decoder: Decoder<N>, values: Iterable<Buffer | null>) {
+    for (const value of values) {
+      const id = schemaIdOf(value)
+      if (id instanceof DecodeProblem || decoder.knows(id)) continue
+      const known = typeOf(schemaText('player-activity'))
+      decoder.learn(
+        id,
+        id === 1 ? known : new DecodeProblem('unknown-schema-id', `no schema ${id}`),
+      )
+    }
+  },
+}
+
+async function createCluster(): Promise<{ cluster: MemoryCluster; kafka: Kafka }> {
+  const cluster = new MemoryCluster()
+  const kafka = cluster.open()
+  const names = [input.name, output.name, changelog.name, deadLetterTopic(input)]
+  await kafka.ensureTopics(names.map((name) => ({ name, partitions, config: {} })))
+  return { cluster, kafka }
+}
+
+function event(playerId: string, sequence: number): PlayerActivity {
+  return {
+    eventId: `${playerId}-${sequence}`,
+    kind: 'deposit',
+    playerId,
+    occurredAt: 1_000 + sequence,
+    market: 'gb',
+    acquisitionSource: null,
+    product: null,
+    stake: null,
+    payout: null,
+    odds: null,
+    inPlay: null,
+    amount: sequence,
+  }
+}
+
+async function send(
+  kafka: Kafka,
+  values: readonly (PlayerActivity | Buffer | null)[],
+  partition = 0,
+) {
+  const producer = await kafka.openProducer()
+  await producer.send(
+    values.map((value): OutgoingRecord => {
+      const bytes = value === null || Buffer.isBuffer(value) ? value : encoder.encode(value)
+      return { topic: input.name, partition, key: 'key', value: bytes, headers: { from: 'test' } }
+    }),
+  )
+  await producer.close()
+}
+
+/** Emits each event's id; the state counts a player's events and writes the count as it goes. */
+function countingProcessor() {
+  const counts = new Map<number, Map<string, number>>()
+  const changed = new Map<number, Set<string>>()
+  const processor: Processor<'player-activity'> = {
+    process: (partition, records) =>
+      records.map(({ value }) => {
+        const count = counts.get(partition)
+        assert.ok(count, 'state is restored before records are processed')
+        count.set(value.playerId, (count.get(value.playerId) ?? 0) + 1)
+        changed.get(partition)?.add(value.playerId)
+        const text = `${value.eventId}=${count.get(value.playerId)}`
+        return emit([
+          { topic: output.name, partition, key: value.playerId, value: Buffer.from(text) },
+        ])
+      }),
+    state: {
+      changelog,
+      async restore(partition, records) {
+        const count = new Map<string, number>()
+        for await (const batch of records) {
+          for (const { key, value } of batch) count.set(String(key), Number(String(value)))
+        }
+        counts.set(partition, count)
+        changed.set(partition, new Set())
+        return count.size
+      },
+      changes(partition) {
+        const ids = [...(changed.get(partition) ?? [])]
+        changed.get(partition)?.clear()
+        return ids.map((id) => ({
+          topic: changelog.name,
+          partition,
+          key: id,
+          value: Buffer.from(String(counts.get(partition)?.get(id))),
+        }))
+      },
+      release: (partition) => void counts.delete(partition),
+    },
+  }
+  return processor
+}
+
+function start(kafka: Kafka, processor: Processor<'player-activity'>) {
+  const controller = new AbortController()
+  const metrics = createMetrics('test')
+  const finished = run({
+    kafka,
+    schemas,
+    service: services.features,
+    topic: input,
+    processor,
+    signal: controller.signal,
+    log,
+    metrics,
+    health: new Health(),
+  })
+  finished.catch(() => undefined)
+  return {
+    finished,
+    metrics,
+    stop: async () => {
+      controller.abort()
+      await finished
+    },
+  }
+}
+
+const committed = (kafka: Kafka, partition = 0) =>
+  kafka.committedOffset(services.features.name, input.name, partition)
+const texts = async (kafka: Kafka, topic: string, partition = 0) =>
+  (await readAll(kafka, topic, partition)).map(({ value }) => String(value))
+
+test('run - poison is set aside with its bytes and reason, and the rest flows on', async () => {
+  const { kafka } = await createCluster()
+  const unknownId = Buffer.from(encoder.encode(event('ada', 9)))
+  unknownId.writeInt32BE(77, 1)
+  const poison = [
+    ['null-value', null],
+    ['not-framed', Buffer.from('not avro')],
+    ['not-framed', Buffer.from([0, 0])],
+    ['unknown-schema-id', unknownId],
+    ['undecodable', Buffer.from(encoder.encode(event('ada', 9))).subarray(0, 12)],
+    ['undecodable', Buffer.concat([encoder.encode(event('ada', 9)), Buffer.from([1])])],
+  ] as const
+  await send(
+    kafka,
+    poison.flatMap(([, bytes], i) => [bytes, event('ada', i)]),
+  )
+  const running = start(kafka, countingProcessor())
+  await until('all is done', async () => (await committed(kafka)) === BigInt(poison.length * 2))
+  await running.stop()
+
+  assert.equal((await texts(kafka, output.name)).length, poison.length)
+  const letters = await readAll(kafka, deadLetterTopic(input), 0)
+  assert.deepEqual(
+    letters.map((letter) => [parseDeadLetter(letter).reason, letter.value]),
+    poison.map(([reason, bytes]) => [reason, bytes === null ? null : Buffer.from(bytes)]),
+  )
+  const cause = parseDeadLetter(letters[1] as (typeof letters)[number])
+  assert.equal(cause.service, services.features.name)
+  assert.deepEqual([cause.topic, cause.partition, cause.offset], [input.name, 0, 2])
+  assert.equal(letters[1]?.headers['from']?.toString(), 'test')
+})
+
+test('run - each outcome is counted by what it was and why', async () => {
+  const { kafka } = await createCluster()
+  await send(kafka, [event('ada', 0), event('ada', 1), event('ada', 2)])
+  const running = start(kafka, {
+    process: (_, records) =>
+      records.map(({ value }) => {
+        if (value.amount === 0) return skip('duplicate')
+        if (value.amount === 1) return deadLetter('odd', 'it is odd')
+        return emit([])
+      }),
+  })
+  await until('all is done', async () => (await committed(kafka)) === 3n)
+  await running.stop()
+  const counted = await running.metrics.registry.getSingleMetricAsString(
+    'churnstream_records_total',
+  )
+  for (const labels of [
+    'outcome="skip",reason="duplicate"',
+    'outcome="dead-letter",reason="odd"',
+    'outcome="emit",reason=""',
+  ]) {
+    assert.match(counted, new RegExp(`${labels}.*\\} 1`))
+  }
+})
+
+for (const point of ['before-commit', 'after-commit'] as const) {
+  test(`run - a connection that breaks ${point} neither loses nor repeats, in output and state`, async () => {
+    const { cluster, kafka } = await createCluster()
+    let commits = 0
+    cluster.failpoint = (reached) => {
+      if (reached === point && commits++ % 3 === 0) throw new TransientError('the connection broke')
+    }
+    const running = start(kafka, countingProcessor())
+    const total = 40
+    for (let i = 0; i < total; i++) {
+      await send(kafka, [event(`player-${i % 3}`, i)])
+      await until('some progress', async () => (await committed(kafka)) >= BigInt(i) - 5n)
+    }
+    await until('all is done', async () => (await committed(kafka)) === BigInt(total))
+    await running.stop()
+    assert.ok(commits > 5, 'the failpoint was reached')
+    const expected = Array.from(
+      { length: total },
+      (_, i) => `player-${i % 3}-${i}=${Math.floor(i / 3) + 1}`,
+    )
+    assert.deepEqual(await texts(kafka, output.name), expected)
+  })
+}
+
+test('run - trouble of the world is waited out with the same records', async () => {
+  const { kafka } = await createCluster()
+  await send(kafka, [event('ada', 0), event('ada', 1)])
+  let away = 3
+  const inner = countingProcessor()
+  const running = start(kafka, {
+    ...inner,
+    process(partition, records) {
+      const outcomes = inner.process(partition, records)
+      // After the state has changed, which must be undone.
+      if (away-- > 0) throw new TransientError('the database is away', { retryAfterMs: 1 })
+      return outcomes
+    },
+  })
+  await until('all is done', async () => (await committed(kafka)) === 2n)
+  await running.stop()
+  assert.deepEqual(await texts(kafka, output.name), ['ada-0=1', 'ada-1=2'])
+})
+
+test('run - a bug ends the loop and commits nothing more', async () => {
+  const { kafka } = await createCluster()
+  await send(kafka, [event('ada', 0)])
+  const running = start(kafka, {
+    process: () => {
+      throw new TypeError('a bug')
+    },
+  })
+  await assert.rejects(running.finished, /a bug/)
+  assert.equal(await committed(kafka), 0n)
+})
+
+test('run - partitions move between members, and state and counts go with them', async () => {
+  const { kafka } = await createCluster()
+  const total = 60
+  const first = start(kafka, countingProcessor())
+  let second: ReturnType<typeof start> | undefined
+  for (let i = 0; i < total; i++) {
+    for (const partition of [0, 1]) await send(kafka, [event(`player-${partition}`, i)], partition)
+    if (i === 20) second = start(kafka, countingProcessor())
+    if (i === 40) await second?.stop()
+    await until('some progress', async () => (await committed(kafka, 1)) >= BigInt(i) - 5n)
+  }
+  for (const partition of [0, 1]) {
+    await until('all is done', async () => (await committed(kafka, partition)) === BigInt(total))
+    const expected = Array.from({ length: total }, (_, i) => `player-${partition}-${i}=${i + 1}`)
+    assert.deepEqual(await texts(kafka, output.name, partition), expected)
+  }
+  await first.stop()
+})
+
+test('run - a member that was replaced while it slept writes nothing more', async () => {
+  const { kafka } = await createCluster()
+  await send(kafka, [event('ada', 0)])
+  const asleep = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  let sleeps = 1
+  const inner = countingProcessor()
+  const zombie = start(kafka, {
+    ...inner,
+    async process(partition, records) {
+      const outcomes = await inner.process(partition, records)
+      if (sleeps-- > 0) {
+        reached.resolve()
+        await asleep.promise
+      }
+      return outcomes
+    },
+  })
+  await reached.promise
+  // The successor fences the partition's transactional id and does the work.
+  const successor = await kafka.openTransactional(
+    `churnstream.${services.features.name}.${input.name}.0`,
+  )
+  await successor.commit({
+    records: [{ topic: output.name, partition: 0, key: 'ada', value: Buffer.from('ada-0=1') }],
+    offset: { groupId: services.features.name, topic: input.name, partition: 0, next: 1n },
+  })
+  asleep.resolve()
+  await send(kafka, [event('ada', 1)])
+  await until('the next record', async () => (await committed(kafka)) === 2n)
+  await zombie.stop()
+  const written = await texts(kafka, output.name)
+  assert.equal(written.filter((text) => text.startsWith('ada-0')).length, 1)
+  assert.equal(written.length, 2)
+})
