@@ -1,9 +1,9 @@
 // Is this folder ours to keep the servers' data in, and which secrets were chosen for it?
 import { randomBytes, randomUUID } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { isAlive } from './owner.ts'
+import { isAlive } from './family.ts'
 
 const stampName = 'churnstream-stack.json'
 const lockName = 'churnstream-stack.pid'
@@ -15,6 +15,8 @@ export interface DataDir {
   path: string
   /** Chosen once per folder and kept in it: none is in the repository, and two stacks differ. */
   secrets: Secrets
+  /** For the next stack, once nothing runs on the folder any more. */
+  release(): void
 }
 
 export interface Secrets {
@@ -53,7 +55,7 @@ export function openDataDir(dataDir: string): DataDir {
     )
   }
   lock(path)
-  return { path, secrets }
+  return { path, secrets, release: () => rmSync(join(path, lockName), { force: true }) }
 }
 
 /** Two brokers on one folder would destroy it. A lock whose owner is gone is taken over. */
@@ -62,7 +64,8 @@ function lock(path: string) {
   const owner = existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined
   if (owner && owner !== process.pid && isAlive(owner)) {
     throw new Error(
-      `The data folder ${path} is used by the process ${owner}. End it, or choose another folder.`,
+      `The data folder ${path} is used by the process ${owner}. End it, or choose another folder. ` +
+        `If that process is no stack, delete ${file}.`,
     )
   }
   writeWhole(file, String(process.pid))

@@ -23,6 +23,11 @@ export function familyOf(pid: number): Set<number> {
   return family
 }
 
+/** An orphan that ended stays a zombie in a container whose first process does not collect it. */
+export function isAlive(pid: number): boolean {
+  return processes().some((row) => row.pid === pid && !row.isZombie)
+}
+
 /** Resident bytes of a family. Pages that its processes share are divided between them on Linux. */
 export function rssBytesOf(pid: number): number {
   const family = familyOf(pid)

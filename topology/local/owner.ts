@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
-import { familyOf } from './family.ts'
+import { familyOf, isAlive } from './family.ts'
 
 const stopTimeoutMs = 10_000
 const killTimeoutMs = 5_000
@@ -190,15 +190,6 @@ function signalGroup(pid: number, signal: NodeJS.Signals) {
     process.kill(-pid, signal)
   } catch {
     // the group has just ended
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -80,6 +80,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const servers: Partial<Record<PartName, Server>> = {}
   const starts = new Map<PartName, Promise<void>>()
 
+  async function close(): Promise<void> {
+    await owner[Symbol.asyncDispose]()
+    dataDir.release()
+  }
+
   async function start(name: PartName): Promise<void> {
     for (const need of needs[name]) await starts.get(need)
     const partStartedAt = performance.now()
@@ -93,7 +98,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const name of parts) starts.set(name, start(name))
     await untilAll([...starts.values()], (error) => failed.abort(error))
   } catch (error) {
-    await owner[Symbol.asyncDispose]()
+    await close()
     throw error
   }
   onProgress(`the stack is up after ${seconds(startedAt)}`)
@@ -115,7 +120,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       const running = Object.values(servers).map(({ name, pid }) => [name, rssBytesOf(pid)])
       return Object.fromEntries(running) as Partial<Record<PartName, number>>
     },
-    [Symbol.asyncDispose]: () => owner[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: close,
   }
 }
 
