@@ -13,6 +13,9 @@ DAY_MS = 86_400_000
 # A label looks at this many days after the day of as_of.
 HORIZON_DAYS = 28
 TEST_SHARE = 0.3
+# A day's labels are taken as complete from this part of the overall churn rate on: the first late
+# bets make a few players churned before the clock has told of the others.
+MATURE_RATE = 0.25
 MIN_TRAIN_ROWS = 500
 MIN_TEST_ROWS = 200
 MIN_OF_EACH_CLASS = 20
@@ -43,7 +46,6 @@ def read_rows(file: Path, features: Features) -> pd.DataFrame:
             dtype={**numbers, **texts, "as_of": "int64"},
             keep_default_na=False,
             na_values={name: [""] for name in [*numbers, *texts]},
-            float_precision="round_trip",
         )
     except (OSError, ValueError) as error:
         raise TrainingError(f"{file.name} cannot be read: {error}") from error
@@ -70,13 +72,14 @@ def at_risk(rows: pd.DataFrame) -> pd.DataFrame:
 
 def mature(rows: pd.DataFrame) -> pd.DataFrame:
     """
-    Leaves out the newest days, on which only one answer can be known yet: a bet tells at once that
-    a player stayed, churn is known after the horizon. Kept, they would teach that nobody churns.
+    Leaves out the newest days, on which hardly anything but "stayed" can be known yet: a bet tells
+    that at once, churn is known after the horizon. Kept, they would teach that nobody churns.
     """
-    churned_days = rows.loc[rows["churned"] == 1, "day"]
-    if churned_days.empty:
+    rate = rows["churned"].mean()
+    if not rate > 0:
         raise TrainingError(f"none of {len(rows)} rows is churned: there is nothing to learn")
-    return rows[rows["day"] <= churned_days.max()]
+    by_day = rows.groupby("day")["churned"].mean()
+    return rows[rows["day"] <= by_day.index[by_day >= rate * MATURE_RATE].max()]
 
 
 def split_by_time(rows: pd.DataFrame) -> Split:

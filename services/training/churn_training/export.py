@@ -94,13 +94,13 @@ def threshold_rows(
     features = np.repeat([feature for feature, _ in thresholds], 3)
     at = np.array([threshold for _, threshold in thresholds], np.float32)
     below, above = np.nextafter(at, np.float32(-np.inf)), np.nextafter(at, np.float32(np.inf))
-    rows = x[draw.integers(0, len(x), len(features))].astype(np.float32)
+    rows = x[np.repeat(draw.integers(0, len(x), len(at)), 3)].astype(np.float32)
     rows[np.arange(len(rows)), features] = np.column_stack([below, at, above]).ravel()
     return rows
 
 
 def edge_rows(x: np.ndarray, seed: int) -> np.ndarray:
-    """All null, all zero, minus zero, the largest numbers, and real rows with holes."""
+    """All null, all zero, minus zero, the largest numbers, real rows with holes, infinity."""
     width = x.shape[1]
     most = np.finfo(np.float32).max
     constant = [np.full((1, width), value, np.float32) for value in (np.nan, 0, -0.0, most, -most)]
@@ -109,4 +109,5 @@ def edge_rows(x: np.ndarray, seed: int) -> np.ndarray:
     holed[draw.random(holed.shape) < 0.3] = np.nan
     one_hole = np.repeat(x[draw.integers(0, len(x), 1)], width, axis=0).astype(np.float32)
     np.fill_diagonal(one_hole, np.nan)
-    return np.vstack([*constant, holed, one_hole])
+    infinite = [np.full((1, width), value, np.float32) for value in (np.inf, -np.inf)]
+    return np.vstack([*constant, holed, one_hole, *infinite])

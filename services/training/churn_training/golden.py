@@ -18,7 +18,7 @@ def golden_rows(model: XGBClassifier, x: np.ndarray, seed: int) -> np.ndarray:
     """Rows of the test days, rows with holes, the edges, and rows on split thresholds."""
     draw = np.random.default_rng(seed)
     picked = x[draw.choice(len(x), min(TEST_ROWS, len(x)), replace=False)].astype(np.float32)
-    edges = edge_rows(x, seed)[: 5 + HOLED_ROWS]
+    edges = edge_rows(x, seed)[: 5 + HOLED_ROWS]  # not infinity, which JSON does not know
     return np.vstack([picked, edges, threshold_rows(model, x, seed, THRESHOLD_ROWS)])
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import mlflow
 import requests
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 
 from .artifact import Trained, input_example, signature, write_extras
 from .errors import TrainingError
@@ -64,26 +66,23 @@ def _register(trained: Trained, name: str, champion: bool) -> Registered:
     # `mlflow run` has already opened a run and chosen its experiment.
     if "MLFLOW_RUN_ID" not in os.environ:
         mlflow.set_experiment(EXPERIMENT)
-    with mlflow.start_run(), tempfile.TemporaryDirectory() as folder:
+    with mlflow.start_run() as run, tempfile.TemporaryDirectory() as parent:
         mlflow.log_params(trained.params)
         mlflow.set_tags(trained.tags)
-        logged = mlflow.onnx.log_model(
-            trained.onnx,
-            name=name,
-            signature=signature(trained.encoding),
-            input_example=input_example(trained),
-            pip_requirements=SERVING_REQUIREMENTS,
-            save_as_external_data=False,
-        )
+        logged = mlflow.initialize_logged_model(name=name, source_run_id=run.info.run_id)
+        folder = Path(parent) / "model"
+        write_folder(trained, folder, logged)
+        client = MlflowClient()
+        client.log_model_artifacts(logged.model_id, str(folder))
+        mlflow.finalize_logged_model(logged.model_id, "READY")
+        client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
         finite = {key: value for key, value in trained.metrics.items() if math.isfinite(value)}
         metrics = {**finite, "onnx_parity_max_difference": trained.parity.max_difference}
         mlflow.log_metrics(metrics, model_id=logged.model_id)
-        write_extras(trained, Path(folder))
-        client = MlflowClient()
-        client.log_model_artifacts(logged.model_id, folder)
-        stored = {"sha256": hashlib.sha256(trained.onnx.SerializeToString()).hexdigest()}
+
+        digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
         made = mlflow.register_model(
-            f"models:/{logged.model_id}", name, tags={**trained.tags, **stored}
+            f"models:/{logged.model_id}", name, tags={**trained.tags, "sha256": digest}
         )
         location = client.get_model_version_download_uri(name, made.version)
         profile = f"{location}/reference_profile.json"
@@ -91,3 +90,23 @@ def _register(trained: Trained, name: str, champion: bool) -> Registered:
         if champion:
             client.set_registered_model_alias(name, CHAMPION, made.version)
         return Registered(name=name, version=str(made.version), artifact_location=location)
+
+
+def write_folder(trained: Trained, folder: Path, logged: LoggedModel) -> None:
+    """MLflow's ONNX flavour and our own files side by side; log_model would store them apart."""
+    mlflow.onnx.save_model(
+        trained.onnx,
+        str(folder),
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location,
+            run_id=logged.source_run_id,
+            model_uuid=logged.model_id,
+            model_id=logged.model_id,
+        ),
+        signature=signature(trained.encoding),
+        input_example=input_example(trained),
+        pip_requirements=SERVING_REQUIREMENTS,
+        onnx_execution_providers=["CPUExecutionProvider"],
+        save_as_external_data=False,
+    )
+    write_extras(trained, folder)
