@@ -1,3 +1,4 @@
+// Is the command line read right, or refused with every problem?
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { dayMs } from './core/player.ts'

@@ -120,7 +120,7 @@ export function parseOptions(args: readonly string[], nowMs: number): Options {
   if (describe) return { command: 'describe', players: players ?? 5000, ...world }
   return {
     command: 'drive',
-    url: values.url!,
+    url: values.url ?? '',
     ratePerSecond,
     players,
     daysPerMinute,

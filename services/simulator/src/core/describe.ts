@@ -55,7 +55,9 @@ export function describe(simulation: Simulation): Figure[] {
   const all = [...players.values()]
   const days = (simulation.endAt - simulation.startAt) / dayMs
   const activeDays = sum(all.map((seen) => seen.betDays.length))
-  const gaps = all.flatMap(({ betDays }) => betDays.slice(1).map((day, i) => day - betDays[i]!))
+  const gaps = all.flatMap(({ betDays }) =>
+    betDays.slice(1).map((day, i) => day - (betDays[i] ?? day)),
+  )
   const [gap50, gap75, gap90, gap99] = quantiles(gaps, [0.5, 0.75, 0.9, 0.99])
   const [stake10, stake50, stake90, stake99] = quantiles(stakes, [0.1, 0.5, 0.9, 0.99])
   const left = (within: number) => leftWithin(all, within, simulation.endAt)

@@ -1,3 +1,4 @@
+// Does the heap give what a stable sort gives?
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Heap } from './heap.ts'
@@ -14,8 +15,8 @@ test('Heap - gives what a stable sort gives, whatever is pushed and popped betwe
       waiting.push({ at, turn })
       if (random.chance(0.4)) {
         waiting = waiting.sort((a, b) => a.at - b.at || a.turn - b.turn)
-        assert.equal(heap.nextAt, waiting[0]!.at)
-        assert.equal(heap.pop(), waiting.shift()!.turn)
+        assert.equal(heap.nextAt, waiting[0]?.at)
+        assert.equal(heap.pop(), waiting.shift()?.turn)
       }
     }
     for (const { turn } of waiting.sort((a, b) => a.at - b.at || a.turn - b.turn)) {

@@ -37,7 +37,7 @@ export class Heap<Item> {
     while (slot > 0) {
       const parent = (slot - 1) >> 1
       // A later push never goes before an equal time, so the turn need not be looked at.
-      if (times[parent]! <= at) break
+      if ((times[parent] as number) <= at) break
       this.#move(parent, slot)
       slot = parent
     }
@@ -51,7 +51,7 @@ export class Heap<Item> {
     for (;;) {
       let child = 2 * slot + 1
       if (child >= size) break
-      if (child + 1 < size && this.#precedes(child + 1, times[child]!, this.#turns[child]!)) child++
+      if (child + 1 < size && this.#before(child + 1, child)) child++
       if (!this.#precedes(child, at, turn)) break
       this.#move(child, slot)
       slot = child
@@ -59,13 +59,18 @@ export class Heap<Item> {
     this.#set(slot, at, turn, item)
   }
 
+  #before(one: number, other: number): boolean {
+    return this.#precedes(one, this.#times[other] as number, this.#turns[other] as number)
+  }
+
   #precedes(slot: number, at: number, turn: number): boolean {
-    const time = this.#times[slot]!
-    return time < at || (time === at && this.#turns[slot]! < turn)
+    const time = this.#times[slot] as number
+    return time < at || (time === at && (this.#turns[slot] as number) < turn)
   }
 
   #move(from: number, to: number): void {
-    this.#set(to, this.#times[from]!, this.#turns[from]!, this.#items[from]!)
+    const at = this.#times[from] as number
+    this.#set(to, at, this.#turns[from] as number, this.#items[from] as Item)
   }
 
   #set(slot: number, at: number, turn: number, item: Item): void {

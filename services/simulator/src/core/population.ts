@@ -48,14 +48,14 @@ export function* simulate(simulation: Simulation): Generator<Step, void, undefin
   for (;;) {
     // A life that may still deliver before the earliest known event is lived first.
     while (lives.nextAt <= events.nextAt && lives.nextAt < endAt) {
-      const life = lives.pop()!
+      const life = lives.pop() as Life
       life.advance(emit)
       if (life.nextAt < endAt) lives.push(life.nextAt, life)
     }
     const deliverAt = Math.min(events.nextAt, endAt)
     for (; clockAt < deliverAt; clockAt += clockEveryMs) yield { deliverAt: clockAt, clockAt }
     if (deliverAt >= endAt) return
-    yield { deliverAt, event: events.pop()! }
+    yield { deliverAt, event: events.pop() as PlayerActivity }
   }
 }
 

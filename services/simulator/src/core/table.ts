@@ -12,12 +12,20 @@ export function toTable(figures: readonly Figure[]): string {
       : '-',
     figure.range ? (inRange(figure) ? 'yes' : 'NO') : '-',
   ])
-  const all = [['Figure', 'Simulated', 'Anchor', 'Range', 'In range'], ...rows]
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => (i === 1 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join(' | ')} |`
-  const rule = `|${widths.map((width, i) => `${'-'.repeat(width + 1)}${i === 1 ? ':' : '-'}`).join('|')}|`
-  return [line(all[0]!), rule, ...rows.map(line)].join('\n')
+  const header = ['Figure', 'Simulated', 'Anchor', 'Range', 'In range']
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]) => {
+    const padded = widths.map((width, column) => {
+      const cell = cells[column] ?? ''
+      return column === 1 ? cell.padStart(width) : cell.padEnd(width)
+    })
+    return `| ${padded.join(' | ')} |`
+  }
+  // Figures stand to the right.
+  const rule = widths.map((width, column) => `${'-'.repeat(width + 1)}${column === 1 ? ':' : '-'}`)
+  return [line(header), `|${rule.join('|')}|`, ...rows.map(line)].join('\n')
 }
 
 export function inRange({ value, range }: Figure): boolean {

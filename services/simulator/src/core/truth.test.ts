@@ -1,9 +1,10 @@
+// Is the truth what the stream tells?
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { dayMs } from './player.ts'
 import { simulate, type Simulation } from './population.ts'
 import { createRandom } from './random.ts'
-import { trueLabel, truthOf } from './truth.ts'
+import { trueLabel, truthOf, type Truth } from './truth.ts'
 
 const startAt = Date.UTC(2026, 0, 1)
 const days = 120
@@ -61,7 +62,7 @@ test('trueLabel - says what a search through the bets says', () => {
   const random = createRandom(8)
   const seen = { true: 0, false: 0 }
   for (let i = 0; i < 5000; i++) {
-    const truth = truths[Math.floor(random.uniform() * players)]!
+    const truth = truths[Math.floor(random.uniform() * players)] as Truth
     const horizonDays = 7 * (1 + Math.floor(random.uniform() * 4))
     const exactly = truth.betAts[Math.floor(random.uniform() * truth.betAts.length)]
     const anywhere = startAt + random.uniform() * (days - horizonDays) * dayMs
@@ -76,5 +77,5 @@ test('trueLabel - says what a search through the bets says', () => {
 })
 
 test('trueLabel - refuses to speak of what is not known yet', () => {
-  assert.throws(() => trueLabel(truths[0]!, until - dayMs, 28), RangeError)
+  assert.throws(() => trueLabel(truths[0] as Truth, until - dayMs, 28), RangeError)
 })

@@ -46,7 +46,7 @@ function firstAfter(instants: readonly number[], at: number): number {
   let high = instants.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if (instants[middle]! <= at) low = middle + 1
+    if ((instants[middle] as number) <= at) low = middle + 1
     else high = middle
   }
   return low
