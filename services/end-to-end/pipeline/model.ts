@@ -42,10 +42,10 @@ export async function ensureModel(options: EnsureModelOptions): Promise<void> {
   await trainModel(options)
 }
 
-/** Trains on simulated history and registers the next version, as champion unless told otherwise. */
+/** Trains on simulated history and registers the next version, as champion unless told otherwise; returns it. */
 export async function trainModel(
   options: EnsureModelOptions & { readonly seed?: number; readonly champion?: boolean },
-): Promise<void> {
+): Promise<string> {
   const { stack, dataDir, size, signal, onProgress } = options
   const folder = join(dataDir, 'training')
   mkdirSync(folder, { recursive: true })
@@ -87,7 +87,9 @@ export async function trainModel(
     )
   }
   const result = await lastJsonLine(logFile)
-  onProgress(`trained version ${result['version']}: test AUC ${Number(result['auc']).toFixed(3)}`)
+  const version = String(result['version'])
+  onProgress(`trained version ${version}: test AUC ${Number(result['auc']).toFixed(3)}`)
+  return version
 }
 
 /** The version that MLflow's alias names, as MLflow says it. */

@@ -1,5 +1,6 @@
 // How does a service read its environment?
 import { z } from 'zod'
+import { FatalError } from './errors.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -19,7 +20,7 @@ export const portWithDefault = (usual: number) => port.default(usual)
 
 /**
  * Parses the environment, with every problem at once.
- * @throws Error that lists each variable and what is wrong with it
+ * @throws FatalError that lists each variable and what is wrong with it
  */
 export function loadConfig<T extends z.ZodType>(
   schema: T,
@@ -27,5 +28,5 @@ export function loadConfig<T extends z.ZodType>(
 ): Readonly<z.output<T>> {
   const result = schema.safeParse(env)
   if (result.success) return Object.freeze(result.data as object) as Readonly<z.output<T>>
-  throw new Error(`The environment is not usable:\n${z.prettifyError(result.error)}`)
+  throw new FatalError(`The environment is not usable:\n${z.prettifyError(result.error)}`)
 }

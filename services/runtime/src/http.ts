@@ -1,5 +1,6 @@
 // How does the outside see whether a service lives, is ready, and what it counted?
 import Fastify, { type FastifyInstance } from 'fastify'
+import { FatalError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What readiness stands on: a reason for each thing that is not ready yet. */
@@ -60,13 +61,13 @@ export async function openOperations(options: {
   return { [Symbol.asyncDispose]: () => app.close() }
 }
 
-/** @throws Error that names the port and what to do when it is taken */
+/** @throws FatalError that names the port and what to do when it is taken */
 export async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
   try {
     await app.listen({ host, port })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    throw new Error(
+    throw new FatalError(
       `Port ${port} on ${host} is taken. Stop what uses it, or set HTTP_PORT to another (0: any).`,
       { cause: error },
     )

@@ -1,5 +1,5 @@
 // When must a service stop, and with which exit status?
-import type { Log } from './log.ts'
+import { FatalError, messageOf } from './errors.ts'
 
 /** Aborted by SIGTERM and SIGINT, with the signal's name as the reason. */
 export function shutdownSignal(): AbortSignal {
@@ -10,15 +10,15 @@ export function shutdownSignal(): AbortSignal {
   return controller.signal
 }
 
-/** Runs a service's main; a throw is logged as fatal and ends the process with status 1. */
-export async function runMain(main: () => Promise<void>, log?: Log): Promise<void> {
+/** Runs a service's main; a throw ends the process with status 1 and says why. */
+export async function runMain(main: () => Promise<void>): Promise<void> {
   try {
     await main()
     process.exit(0)
   } catch (error) {
-    if (log) log.fatal({ err: error }, 'ended')
-    else console.error(error instanceof Error ? error.message : error)
-    // Buffered log lines must leave before the process does.
-    setImmediate(() => process.exit(1))
+    console.error(messageOf(error))
+    // What we foresaw says what to do; anything else is a bug and needs its place.
+    if (!(error instanceof FatalError)) console.error(error)
+    process.exit(1)
   }
 }
