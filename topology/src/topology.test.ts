@@ -1,0 +1,56 @@
+// Does the topology hold what its types cannot say?
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  clusterTopics,
+  deadLetterTopic,
+  services,
+  topics,
+  type Service,
+  type Topic,
+} from './index.ts'
+
+const allServices: Service[] = Object.values(services)
+const allTopics: Topic[] = Object.values(topics)
+
+test('topics - a service reads and writes its player-keyed topics co-partitioned', () => {
+  for (const { name, consumes, produces, state } of allServices) {
+    const keyed = [...consumes, ...produces, ...state].filter(({ key }) => key === 'playerId')
+    assert.ok(new Set(keyed.map(({ partitions }) => partitions)).size <= 1, name)
+  }
+})
+
+test('topics - every consumed topic has a dead-letter topic of as many partitions', () => {
+  const cluster = new Map(clusterTopics().map((topic) => [topic.name, topic]))
+  for (const topic of allServices.flatMap(({ consumes }) => consumes)) {
+    assert.equal(cluster.get(deadLetterTopic(topic))?.partitions, topic.partitions, topic.name)
+  }
+})
+
+test('topics - every topic is written by somebody, and read or says why not', () => {
+  for (const topic of allTopics) {
+    const has = (of: (service: Service) => readonly Topic[]) =>
+      allServices.some((service) => of(service).includes(topic))
+    assert.ok(
+      has(({ produces, state }) => [...produces, ...state]),
+      `${topic.name} has no writer`,
+    )
+    const isRead = has(({ consumes, follows, state }) => [...consumes, ...follows, ...state])
+    assert.ok(isRead || topic.unreadBecause, `${topic.name} has no reader and does not say why`)
+  }
+})
+
+test('topics - what is compacted is never deleted by age, and the other way round', () => {
+  for (const { name, cleanup, retentionMs } of allTopics) {
+    assert.equal(retentionMs === null, cleanup === 'compact', name)
+  }
+})
+
+test('topics - names are lower case with hyphens, so that metric names never collide', () => {
+  for (const { name } of allTopics) assert.match(name, /^[a-z]+(-[a-z]+)*$/)
+})
+
+test('services - names and ports are unique', () => {
+  assert.equal(new Set(allServices.map(({ name }) => name)).size, allServices.length)
+  assert.equal(new Set(allServices.map(({ port }) => port)).size, allServices.length)
+})
