@@ -45,8 +45,10 @@ export interface ConsumeOptions {
   readonly groupId: string
   readonly topic: string
   readonly sessionTimeoutMs?: number
-  /** After every (re)assignment, with all partitions now owned. */
-  onAssigned(partitions: readonly number[]): void
+  /** How long a fetch may wait for more records. */
+  readonly fetchWaitMs?: number
+  /** After every (re)assignment, with all partitions now owned and the generation of its batches. */
+  onAssigned(partitions: readonly number[], generation: number): void
   /** One call at a time for a partition; partitions run beside each other. */
   onBatch(batch: Batch): Promise<void>
 }

@@ -185,7 +185,7 @@ export class MemoryCluster {
       member.generation++
       member.positions.clear()
       member.sought.clear()
-      member.options.onAssigned(member.owned)
+      member.options.onAssigned(member.owned, member.generation)
     }
     this.#wake()
   }

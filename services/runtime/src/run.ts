@@ -59,6 +59,8 @@ export interface RunOptions<N extends RecordName> {
   readonly metrics: Metrics
   readonly health: Health
   readonly sessionTimeoutMs?: number
+  /** How long a fetch gathers records. Longer means fewer, larger transactions. */
+  readonly fetchWaitMs?: number
 }
 
 /** Records per transaction at most: bounds replay, heartbeat gaps and the pause of a model swap. */
@@ -73,6 +75,8 @@ interface Lane {
   readonly producer: TransactionalProducer
   /** The offset that the next transaction starts at. */
   next: bigint
+  /** Whether a batch has been checked to start no later than that. */
+  begun: boolean
 }
 
 /**
@@ -88,6 +92,8 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
   const group = service.name
   const decoder = new Decoder<N>(topic.record)
   const lanes = new Map<number, Lane>()
+  /** Lanes that are being opened for the newest assignment, before their first record comes. */
+  const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
   /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
   const stateAt = new Map<number, bigint>()
 
@@ -98,9 +104,9 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
     ...(options.sessionTimeoutMs === undefined
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
-    onAssigned(partitions) {
+    ...(options.fetchWaitMs === undefined ? {} : { fetchWaitMs: options.fetchWaitMs }),
+    onAssigned(partitions, generation) {
       metrics.assignments.inc()
-      health.ready('group')
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
       for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
         if (partitions.includes(partition)) continue
@@ -109,6 +115,7 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
         processor.state?.release(partition)
         metrics.lag.remove({ topic: topic.name, partition: String(partition) })
       }
+      void openAll(partitions, generation)
     },
     onBatch,
   })
@@ -119,6 +126,7 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
     await consumer.finished
   } finally {
     signal.removeEventListener('abort', stop)
+    await Promise.all([...opening.values()].map(({ lane }) => lane))
     await Promise.all([...lanes.keys()].map(closeLane))
   }
 
@@ -152,13 +160,18 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
   }
 
   async function workThrough(batch: Batch): Promise<void> {
-    const lane = lanes.get(batch.partition)
-    const current = lane?.generation === batch.generation ? lane : await openLane(batch)
-    if (current !== lane && batch.fetchedOffset > current.next) {
+    const { partition, generation } = batch
+    const ahead = opening.get(partition)
+    opening.delete(partition)
+    if (ahead?.generation === generation) await ahead.lane
+    const known = lanes.get(partition)
+    const current = known?.generation === generation ? known : await openLane(partition, generation)
+    if (!current.begun && batch.fetchedOffset > current.next) {
       // Fetched past what is committed: those records must come again.
       batch.seek(current.next)
       return
     }
+    current.begun = true
     const pending = batch.records.filter((record) => record.offset >= current.next)
     for (let start = 0; start < pending.length; start += chunkRecords) {
       if (batch.isStale()) return
@@ -170,8 +183,23 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
     if (last !== undefined) batch.resolve(last.offset)
   }
 
-  async function openLane(batch: Batch): Promise<Lane> {
-    const { partition, generation } = batch
+  /** Ready means fenced and restored, so that the first records do not wait for it. */
+  async function openAll(partitions: readonly number[], generation: number): Promise<void> {
+    health.waitFor('group', `restoring ${partitions.length} partitions`)
+    const lanesToCome = partitions.map((partition) => {
+      const lane = openLane(partition, generation).catch((error: unknown) => {
+        // The batch that needs it opens it again, and waits out what is away.
+        log.warn({ partition, reason: messageOf(error) }, 'a partition was not opened ahead')
+        return undefined
+      })
+      opening.set(partition, { generation, lane })
+      return lane
+    })
+    await Promise.all(lanesToCome)
+    health.ready('group')
+  }
+
+  async function openLane(partition: number, generation: number): Promise<Lane> {
     await closeLane(partition)
     const transactionalId = `churnstream.${group}.${topic.name}.${partition}`
     const producer = await kafka.openTransactional(transactionalId)
@@ -191,7 +219,7 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
         )
         stateAt.set(partition, next)
       }
-      const lane: Lane = { generation, producer, next }
+      const lane: Lane = { generation, producer, next, begun: false }
       lanes.set(partition, lane)
       return lane
     } catch (error) {

@@ -65,6 +65,8 @@ await runMain(async () => {
       log,
       metrics,
       health,
+      // Nobody waits for a row as they do for a score: fewer, larger transactions.
+      fetchWaitMs: 200,
     })
   }
   await watching

@@ -160,7 +160,7 @@ async function consume(
     sessionTimeout: session,
     rebalanceTimeout: rebalanceTimeoutMs,
     heartbeatInterval: Math.min(3_000, Math.floor(session / 4)),
-    maxWaitTimeInMs: fetchWaitMs,
+    maxWaitTimeInMs: options.fetchWaitMs ?? fetchWaitMs,
     minBytes: fetchMinBytes,
     maxBytesPerPartition: fetchMaxBytesPerPartition,
     metadataMaxAge: 60_000,
@@ -195,7 +195,7 @@ async function consume(
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     generation++
-    options.onAssigned(payload.memberAssignment[options.topic] ?? [])
+    options.onAssigned(payload.memberAssignment[options.topic] ?? [], generation)
   })
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (payload.restart) log.warn({ reason: messageOf(payload.error) }, 'the consumer restarts')

@@ -22,6 +22,7 @@ interface TopicPartitions {
 
 /** The requests of kafkajs' Broker that a transaction needs. */
 export interface Broker {
+  isConnected(): boolean
   nodeId: number | string
   initProducerId(request: {
     transactionalId: string | undefined
@@ -37,7 +38,7 @@ export interface Broker {
   endTxn(request: ProducerIdentity & { transactionResult: boolean }): Promise<unknown>
 }
 
-/** The part of kafkajs' Cluster that a transaction needs. Its coordinator look-up is not cached. */
+/** The part of kafkajs' Cluster that a transaction needs. */
 export interface Cluster {
   refreshMetadataIfNecessary(): Promise<unknown>
   findControllerBroker(): Promise<Broker>
@@ -201,17 +202,30 @@ export function transactionManagers({ Lock }: Internals, backoff = DEFAULT_BACKO
       }
     }
 
-    function findTransactionCoordinator(): Promise<Broker> {
-      return cluster.findGroupCoordinator({
-        groupId: transactionalId ?? '',
-        coordinatorType: TRANSACTION,
-      })
+    // Stock kafkajs asks for the coordinator before each step, which doubles a small transaction's
+    // requests. A coordinator that moved says so; a lost connection is seen before it is used again.
+    const coordinators = new Map<string, Broker>()
+
+    async function coordinatorOf(
+      groupId: string,
+      coordinatorType: number,
+      again: boolean,
+    ): Promise<Broker> {
+      const key = `${coordinatorType} ${groupId}`
+      const known = coordinators.get(key)
+      if (known?.isConnected() && !again) return known
+      const found = await cluster.findGroupCoordinator({ groupId, coordinatorType })
+      coordinators.set(key, found)
+      return found
     }
+
+    const findTransactionCoordinator = (again: boolean): Promise<Broker> =>
+      coordinatorOf(transactionalId ?? '', TRANSACTION, again)
 
     // Sends until the answer is not one of those after which the same request may be sent again.
     // Never resends after silence: a late request could end the next transaction (KIP-890).
     async function askUntilAnswered<T>(
-      find: () => Promise<Broker>,
+      find: (again: boolean) => Promise<Broker>,
       send: (broker: Broker) => Promise<T>,
       askAgain: ReadonlySet<string>,
       stillWanted: () => void,
@@ -219,8 +233,9 @@ export function transactionManagers({ Lock }: Internals, backoff = DEFAULT_BACKO
       const lastStart = performance.now() + backoff.totalMs
       let waitMs = backoff.firstMs
       let broker: Broker | undefined
+      let moved = false
       for (;;) {
-        broker ??= await find().catch((cause: unknown) => {
+        broker ??= await find(moved).catch((cause: unknown) => {
           throw new CoordinatorNotFound(cause)
         })
         stillWanted()
@@ -229,7 +244,8 @@ export function transactionManagers({ Lock }: Internals, backoff = DEFAULT_BACKO
         } catch (error) {
           const type = typeOf(error)
           if (!askAgain.has(type) || performance.now() + waitMs > lastStart) throw error
-          if (MOVED.has(type)) broker = undefined
+          moved = MOVED.has(type)
+          if (moved) broker = undefined
           logger.debug(`${type}, asking again in ${waitMs} ms`, { transactionalId })
         }
         await sleep(waitMs)
@@ -395,8 +411,7 @@ export function transactionManagers({ Lock }: Internals, backoff = DEFAULT_BACKO
           current.hasOffsets = true
           stillWanted()
           await askUntilAnswered(
-            () =>
-              cluster.findGroupCoordinator({ groupId: consumerGroupId, coordinatorType: GROUP }),
+            (again) => coordinatorOf(consumerGroupId, GROUP, again),
             (broker) => broker.txnOffsetCommit({ ...request, topics }),
             ASK_AGAIN_OFFSETS,
             stillWanted,
