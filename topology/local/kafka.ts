@@ -10,10 +10,9 @@ import type { ServerSpec } from './server.ts'
 const jvm = [
   '-Xms256m',
   '-Xmx512m',
-  '-XX:+UseG1GC',
-  '-XX:MaxGCPauseMillis=20',
-  '-XX:InitiatingHeapOccupancyPercent=35',
-  '-XX:+ExplicitGCInvokesConcurrent',
+  // A broker that lives for minutes spends more on the optimising compiler than it gets back.
+  '-XX:TieredStopAtLevel=1',
+  '-XX:+UseSerialGC',
   '-Djava.awt.headless=true',
 ]
 

@@ -1,11 +1,13 @@
 // npm run demo: simulated bettors through the real pipeline, and what came of it.
-import { Encoder, Schemas, clockKind } from '@churnstream/schemas'
+import { clockRecords } from '@churnstream/ingestion'
+import { Encoder, Schemas } from '@churnstream/schemas'
 import { messageOf, type Producer } from '@churnstream/runtime'
-import { drive, postEvents, simulate, type DriveReport } from '@churnstream/simulator'
+import { drive, postEvents, simulate, type DriveReport, type Step } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { firstEvents } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from './account.ts'
 import { quantile, watch, type Live } from './live.ts'
 import { parseDemoOptions, usage, type DemoOptions } from './options.ts'
@@ -18,6 +20,7 @@ const historyDays = 365
 const playersPerEventASecond = 25
 const signUpDays = 30
 const clockEveryMs = 3_600_000
+const warmUpSeconds = 4
 /** From when the user pressed return, where the set-up tells it. */
 const commandStartedAt =
   Number(process.env['CHURNSTREAM_COMMAND_STARTED_AT'] ?? performance.timeOrigin) -
@@ -78,7 +81,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
   try {
     const report = await stream(options, urls.ingestion, live, producer, schemas)
     if (failure !== undefined) return
-    await drain(live, report)
+    await drain(live)
     clearInterval(summary)
     await live.stop()
     const account = await settledAccount(pipeline, schemas, marks, live)
@@ -112,55 +115,37 @@ async function stream(
     'player-activity',
     await schemas.register('player-activity', topics.playerActivity.name),
   )
+  const drivenBy = (part: Iterable<Step>, ratePerSecond: number, signal: AbortSignal) =>
+    drive({
+      steps: part,
+      ratePerSecond,
+      signal,
+      post(events, posting) {
+        const now = performance.now()
+        for (const { eventId } of events) live.sent(eventId, now)
+        return post(events, posting)
+      },
+      async writeClock(atMs) {
+        await producer.send(clockRecords(encoder, atMs))
+      },
+      onAcknowledged({ verdicts }) {
+        for (const verdict of verdicts) {
+          if (verdict.status === 'accepted') live.accepted(verdict.eventId)
+          else
+            fail(`ingestion refused a simulated event: ${verdict.reason} ${verdict.message ?? ''}`)
+        }
+      },
+    })
+  // Nothing starts at full rate in production; these events count like all others.
+  const warmUpRate = Math.max(1, Math.round(options.rate / 10))
+  await drivenBy(firstEvents(steps, warmUpRate * warmUpSeconds), warmUpRate, stopping.signal)
   const ended = options.forMs === undefined ? [] : [AbortSignal.timeout(options.forMs)]
-  return drive({
-    steps,
-    ratePerSecond: options.rate,
-    signal: AbortSignal.any([stopping.signal, ...ended]),
-    post(events, signal) {
-      const now = performance.now()
-      for (const { eventId } of events) live.sent(eventId, now)
-      return post(events, signal)
-    },
-    async writeClock(atMs) {
-      await producer.send(clockRecords(encoder, atMs))
-    },
-    onAcknowledged({ verdicts }) {
-      for (const verdict of verdicts) {
-        if (verdict.status === 'accepted') live.accepted(verdict.eventId)
-        else fail(`ingestion refused a simulated event: ${verdict.reason} ${verdict.message ?? ''}`)
-      }
-    },
-  })
+  return drivenBy(steps, options.rate, AbortSignal.any([stopping.signal, ...ended]))
 }
 
-function clockRecords(encoder: Encoder<'player-activity'>, atMs: number) {
-  const { name, partitions } = topics.playerActivity
-  const value = encoder.encode({
-    eventId: `clock-${atMs}`,
-    kind: clockKind,
-    playerId: '',
-    occurredAt: atMs,
-    market: '',
-    acquisitionSource: null,
-    product: null,
-    stake: null,
-    payout: null,
-    odds: null,
-    inPlay: null,
-    amount: null,
-  })
-  return Array.from({ length: partitions }, (_, partition) => ({
-    topic: name,
-    partition,
-    key: null,
-    value,
-  }))
-}
-
-async function drain(live: Live, report: DriveReport): Promise<void> {
+async function drain(live: Live): Promise<void> {
   console.log(
-    `[${elapsed()}] ${report.acknowledged} events acknowledged; waiting for the last scores`,
+    `[${elapsed()}] ${live.acknowledged.size} events acknowledged; waiting for the last scores`,
   )
   const deadline = Date.now() + drainWithinMs
   while (live.waiting > 0 && Date.now() < deadline) {

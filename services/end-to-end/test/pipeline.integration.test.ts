@@ -1,12 +1,5 @@
 // Does the whole pipeline keep its promises on real servers?
-import {
-  DecodeProblem,
-  Decoder,
-  Encoder,
-  Schemas,
-  clockKind,
-  type PlayerActivity,
-} from '@churnstream/schemas'
+import { DecodeProblem, Decoder, Encoder, Schemas, type PlayerActivity } from '@churnstream/schemas'
 import { parseDeadLetter, partitionOf, type ConsumedRecord } from '@churnstream/runtime'
 import { until } from '@churnstream/runtime/testing'
 import { drive, postEvents, simulate, type DriveReport } from '@churnstream/simulator'
@@ -20,6 +13,8 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { clockRecords } from '@churnstream/ingestion'
+import { firstEvents } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from '../demo/account.ts'
 import { championAlias, championVersion, modelName, trainModel } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
@@ -81,7 +76,7 @@ async function stream(
     signal,
     post: postEvents(pipeline.urls.ingestion),
     async writeClock(atMs) {
-      await producer.send(clockRecords(atMs))
+      await producer.send(clockRecords(encoder, atMs))
     },
     onAcknowledged({ verdicts }) {
       for (const { status, eventId } of verdicts)
@@ -100,31 +95,6 @@ async function stream(
       return account
     },
   }
-}
-
-function* firstEvents<S extends object>(steps: Iterable<S>, count: number): Generator<S> {
-  let events = 0
-  for (const step of steps) {
-    yield step
-    if ('event' in step && ++events === count) return
-  }
-}
-
-function clockRecords(atMs: number) {
-  const { name, partitions } = topics.playerActivity
-  const value = encoder.encode({
-    ...activity('', atMs),
-    eventId: `clock-${atMs}`,
-    kind: clockKind,
-    market: '',
-    amount: null,
-  })
-  return Array.from({ length: partitions }, (_, partition) => ({
-    topic: name,
-    partition,
-    key: null,
-    value,
-  }))
 }
 
 function activity(playerId: string, occurredAt = Date.now()): PlayerActivity {
