@@ -9,7 +9,7 @@ import {
 } from '@churnstream/schemas'
 import { parseDeadLetter, type ConsumedRecord, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, deadLetterTopic, topics, type Topic } from '@churnstream/topology'
-import pg from 'pg'
+import { Client } from 'pg'
 
 /** Where each topic ended before the run: what follows belongs to the run. */
 export type Marks = ReadonlyMap<string, readonly bigint[]>
@@ -110,7 +110,7 @@ const causeOf = (score: ChurnScore): string =>
   `${score.causeTopic} ${score.causePartition} ${score.causeOffset} ${score.playerId}`
 
 async function storedCauses(databaseUrl: string, marks: Marks): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl })
+  const client = new Client({ connectionString: databaseUrl })
   await client.connect()
   try {
     const starts = marks.get(topics.playerActivity.name) ?? []

@@ -94,7 +94,7 @@ export async function trainModel(
 
 /** The version that MLflow's alias names, as MLflow says it. */
 export async function championVersion(mlflowUrl: string): Promise<string | undefined> {
-  const query = new URLSearchParams({ name: modelName, alias: championAlias })
+  const query = new URLSearchParams({ name: modelName, alias: championAlias }).toString()
   const url = `${mlflowUrl}/api/2.0/mlflow/registered-models/alias?${query}`
   const response = await fetch(url, { signal: AbortSignal.timeout(20_000) })
   const body = (await response.json()) as {

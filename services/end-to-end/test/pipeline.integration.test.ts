@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import pg from 'pg'
+import { Client } from 'pg'
 import { clockRecords } from '@churnstream/ingestion'
 import { firstEvents } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from '../demo/account.ts'
@@ -48,7 +48,7 @@ after(async () => {
 
 interface Streamed {
   readonly report: DriveReport
-  account(): Promise<Account>
+  readonly account: () => Promise<Account>
 }
 
 let streams = 0
@@ -267,7 +267,7 @@ test('pipeline - a new champion takes over between batches, and no record is los
 })
 
 async function storedScores(version: string | undefined): Promise<number> {
-  const client = new pg.Client({ connectionString: pipeline.stack.postgres.url('churnstream') })
+  const client = new Client({ connectionString: pipeline.stack.postgres.url('churnstream') })
   await client.connect()
   const query = 'SELECT count(*)::int AS n FROM score_history WHERE model_version = $1'
   const { rows } = await client.query<{ n: number }>(query, [version])

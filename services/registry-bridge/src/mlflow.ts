@@ -35,7 +35,7 @@ export function createMlflow(trackingUri: string): Mlflow {
   const base = `${trackingUri.replace(/\/$/, '')}/api/2.0/mlflow`
 
   async function get<T extends z.ZodType>(path: string, query: Record<string, string>, answer: T) {
-    const url = `${base}/${path}?${new URLSearchParams(query)}`
+    const url = `${base}/${path}?${new URLSearchParams(query).toString()}`
     try {
       const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
       if (!response.ok)

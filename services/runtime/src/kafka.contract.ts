@@ -23,8 +23,11 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
 }
 
 export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>): void {
-  const promise = (what: string, body: (under: KafkaUnderTest, topic: string) => Promise<void>) =>
-    test(`${name} - ${what}`, async () => {
+  const promise = (
+    what: string,
+    body: (under: KafkaUnderTest, topic: string) => Promise<void>,
+  ): void =>
+    void test(`${name} - ${what}`, async () => {
       const under = await open()
       const topic = `contract-${randomUUID()}`
       await under.kafka.ensureTopics([{ name: topic, partitions: 2, config: {} }])

@@ -27,8 +27,12 @@ after(async () => {
 kafkaContract('kafkajs', async () => ({
   kafka,
   async abort(id, records) {
-    const { Kafka } = loadKafkajs()
-    const client = new Kafka({ brokers: stack.kafka.brokers, clientId: 'contract', logLevel: 0 })
+    const { Kafka, logLevel } = loadKafkajs()
+    const client = new Kafka({
+      brokers: stack.kafka.brokers,
+      clientId: 'contract',
+      logLevel: logLevel.NOTHING,
+    })
     const producer = client.producer({ transactionalId: id, maxInFlightRequests: 1 })
     await producer.connect()
     const transaction = await producer.transaction()

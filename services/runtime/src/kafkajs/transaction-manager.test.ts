@@ -82,14 +82,13 @@ function scriptedCluster(script: Partial<Record<Step, Answer[]>> = {}) {
       endTxn: ({ transactionResult }) => reply('endTxn', transactionResult ? ':commit' : ':abort'),
     }
   }
-  const brokers = [broker(0), broker(1)]
   const cluster: Cluster & { retry: object } = {
     retry: { initialRetryTime: 1, retries: 2 },
     async refreshMetadataIfNecessary() {},
-    findControllerBroker: async () => brokers[0]!,
+    findControllerBroker: async () => broker(0),
     async findGroupCoordinator() {
       if (lookupError) throw lookupError
-      return brokers[lookups++ % 2]!
+      return broker(lookups++ % 2)
     },
   }
   return {
