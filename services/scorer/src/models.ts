@@ -45,7 +45,7 @@ export interface Models {
 
 export interface ModelsOptions {
   readonly kafka: Kafka
-  readonly schemas: Schemas
+  readonly schemas: Pick<Schemas, 'prepare'>
   readonly artifacts: ArtifactStore
   readonly engine: Engine
   readonly modelName: string
