@@ -14,8 +14,6 @@ import type {
   TransactionalProducer,
 } from './kafka.ts'
 
-interface Stored extends ConsumedRecord {}
-
 interface Member {
   readonly options: ConsumeOptions
   readonly finished: PromiseWithResolvers<void>
@@ -31,7 +29,7 @@ const fetchRecords = 500
 
 /** A cluster in memory: partitions, groups, committed offsets and producer epochs. */
 export class MemoryCluster {
-  readonly #topics = new Map<string, Stored[][]>()
+  readonly #topics = new Map<string, ConsumedRecord[][]>()
   readonly #offsets = new Map<string, bigint>()
   readonly #epochs = new Map<string, number>()
   readonly #groups = new Map<string, Member[]>()
@@ -72,13 +70,13 @@ export class MemoryCluster {
     }
   }
 
-  #partitions(topic: string): Stored[][] {
+  #partitions(topic: string): ConsumedRecord[][] {
     const partitions = this.#topics.get(topic)
     if (partitions === undefined) throw new FatalError(`there is no topic ${topic}`)
     return partitions
   }
 
-  #partition(topic: string, partition: number): Stored[] {
+  #partition(topic: string, partition: number): ConsumedRecord[] {
     const log = this.#partitions(topic)[partition]
     if (log === undefined) throw new FatalError(`topic ${topic} has no partition ${partition}`)
     return log

@@ -77,9 +77,12 @@ export class PartitionState {
         result.vectors.push(this.#vector(slot, block, asOf, 'clock'))
       }
       result.outcomes.push(...this.#outcomes(slot, block, labels, clockAt))
-      if (silent || labels.length > 0) block.reals[block.realAt + real.appliedOffset] = offset
-      else this.#wakes.set(slot, wakeAt(block))
-      if (silent || labels.length > 0) this.#reschedule(slot, block)
+      if (silent || labels.length > 0) {
+        block.reals[block.realAt + real.appliedOffset] = offset
+        this.#reschedule(slot, block)
+      } else {
+        this.#wakes.set(slot, wakeAt(block))
+      }
     }
     return result
   }
