@@ -38,7 +38,7 @@ function writeRecord(record: AvroRecord, out: string[]): void {
 
 function toType(type: AvroType, out: string[]): string {
   if (typeof type === 'string') {
-    const known = primitives[type]
+    const known = primitives[type] ?? (isWritten(type, out) ? type : undefined)
     if (known === undefined) throw new Error(`no TypeScript type for Avro type ${type}`)
     return known
   }
@@ -51,3 +51,7 @@ function toType(type: AvroType, out: string[]): string {
   }
   return toType(type.type, out)
 }
+
+/** A record that was written out before may be named again. */
+const isWritten = (name: string, out: readonly string[]): boolean =>
+  out.some((text) => text.includes(`export interface ${name} {`))

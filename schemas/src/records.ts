@@ -4,6 +4,7 @@ import type {
   ChurnScore,
   DeadLetter,
   FeatureVector,
+  LoadReport,
   PlayerActivity,
   PlayerOutcome,
   PlayerState,
@@ -17,6 +18,7 @@ export interface Records {
   'churn-score': ChurnScore
   'player-outcome': PlayerOutcome
   'registry-event': RegistryEvent
+  'load-report': LoadReport
   'dead-letter': DeadLetter
 }
 export type RecordName = keyof Records
@@ -28,6 +30,7 @@ export const recordNames: readonly RecordName[] = [
   'churn-score',
   'player-outcome',
   'registry-event',
+  'load-report',
   'dead-letter',
 ]
 

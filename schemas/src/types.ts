@@ -218,8 +218,43 @@ export interface RegistryEvent {
   files: ArtifactFile[]
   /** Grows by one with every event of a key; a rollback is a new epoch */
   epoch: number
-  /** reconcile: found by polling; webhook: announced by MLflow */
+  /** How the change was found. reconcile: by polling; webhook: announced by MLflow; rollback: made by the bridge because a scorer reported the champion unhealthy */
   origin: string
+}
+
+export interface Figure {
+  name: string
+  value: number
+}
+
+/** What one scorer replica has to say of model@alias: what stands under the alias there, and its newest verdict. State, not a change: the newest record of a key is the truth. */
+export interface LoadReport {
+  modelName: string
+  alias: string
+  /** Name of the scorer process */
+  replica: string
+  scorerVersion: string
+  reportedAt: number
+  /** Scores under champion, shadows under challenger, stands warm under previous; null when nothing does */
+  loadedVersion: null | string
+  /** -1 when nothing is loaded */
+  loadedEpoch: number
+  loadedAt: null | number
+  /** null before the first verdict */
+  verdictVersion: null | string
+  /** -1 before the first verdict */
+  verdictEpoch: number
+  /** accepted, refused (never loaded), unhealthy (loaded, then left its guard) or none */
+  verdict: string
+  /** A slug, empty when accepted */
+  reason: string
+  /** What a person needs to mend it, empty when accepted */
+  detail: string
+  verdictAt: null | number
+  /** Measured by the gates: goldenRows, goldenMaxDifference, goldenTolerance, microsecondsPerRow, memoryBytes, loadMs */
+  verdictFigures: Figure[]
+  /** Sums of loadedVersion under challenger since loadedAt, additive over replicas: rows, sameBand, sumDifference (shadow less champion), sumAbsoluteDifference, shadowMicroseconds, championMicroseconds, skippedRows. Empty under other aliases */
+  shadowFigures: Figure[]
 }
 
 /** Why a record was set aside. Each field is one header of the dead letter, named dlq.<field>, as UTF-8 text; key, value and the other headers are the original bytes. */

@@ -9,7 +9,7 @@ const stampName = 'churnstream-stack.json'
 const lockName = 'churnstream-stack.pid'
 
 /** Raised when a change makes data of before unreadable: another Kafka, PostgreSQL or layout. */
-const layoutVersion = 1
+const layoutVersion = 2
 
 export interface DataDir {
   path: string
@@ -25,7 +25,10 @@ export interface Secrets {
   postgresPassword: string
   s3AccessKeyId: string
   s3SecretAccessKey: string
+  /** Encrypts the webhooks' secrets in MLflow's database. */
   mlflowWebhookKey: string
+  /** Signs what MLflow sends to the registry bridge. */
+  mlflowWebhookSecret: string
 }
 
 export function openDataDir(dataDir: string): DataDir {
@@ -80,6 +83,7 @@ function chooseSecrets(): Secrets {
     s3SecretAccessKey: randomBytes(20).toString('hex'),
     // A Fernet key is url-safe base64 with its padding.
     mlflowWebhookKey: randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_'),
+    mlflowWebhookSecret: randomBytes(32).toString('hex'),
   }
 }
 

@@ -45,7 +45,7 @@ export interface Stack {
   /** `mlflow`, `registry` and `churnstream` are reached as their owner, any other as the admin. */
   postgres: { url(database: string): string }
   s3: S3Location
-  mlflow: { url: string }
+  mlflow: { url: string; webhookSecret: string }
   /** The interpreter that has the packages of services/training. */
   python: string
   pythonEnv: Record<string, string>
@@ -110,7 +110,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       url: (database) => postgresUrl(ports.postgres, dataDir.secrets.postgresPassword, database),
     },
     s3: s3Location(context),
-    mlflow: { url: `http://127.0.0.1:${ports.mlflow}` },
+    mlflow: {
+      url: `http://127.0.0.1:${ports.mlflow}`,
+      webhookSecret: dataDir.secrets.mlflowWebhookSecret,
+    },
     python,
     pythonEnv: pythonEnv(context),
     servers: onlyStarted(servers),

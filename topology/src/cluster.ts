@@ -32,7 +32,8 @@ function toConfig(topic: Topic): Record<string, string> {
   }
   // Small segments, because the active one is never compacted and restore reads the whole topic.
   return {
-    'cleanup.policy': 'compact',
+    'cleanup.policy': topic.cleanup,
+    ...(topic.retentionMs === null ? {} : { 'retention.ms': String(topic.retentionMs) }),
     'segment.bytes': String(64 * 1024 * 1024),
     'min.cleanable.dirty.ratio': '0.2',
   }

@@ -6,11 +6,12 @@ const day = 24 * 60 * 60 * 1000
 export interface Topic<N extends RecordName = RecordName> {
   readonly name: string
   /** What the record key is. Topics with the same key and partition count are co-partitioned. */
-  readonly key: 'playerId' | 'model@alias'
+  readonly key: 'playerId' | 'model@alias' | 'model@alias#replica'
   readonly record: N
   readonly partitions: number
-  readonly cleanup: 'delete' | 'compact'
-  /** How long a record is kept; null on a compacted topic, which keeps the newest of each key. */
+  /** A compacted topic keeps the newest record of each key, for ever or until it is that old. */
+  readonly cleanup: 'delete' | 'compact' | 'compact,delete'
+  /** How long a record is kept; null when age deletes nothing. */
   readonly retentionMs: number | null
   readonly carries: string
   /** Why nobody in this repository reads it, where nobody does. */
@@ -49,6 +50,13 @@ export const topics = {
     retentionMs: 90 * day,
     carries: 'score, band, model version, cause',
   }),
+  shadowScores: playerTopic('shadow-scores', 'churn-score', {
+    cleanup: 'delete',
+    retentionMs: 30 * day,
+    carries: 'the same from a challenger, of the same vectors',
+    unreadBecause:
+      'the challenger is judged by the sums in load-reports; live performance monitoring will read it',
+  }),
   playerOutcomes: playerTopic('player-outcomes', 'player-outcome', {
     cleanup: 'delete',
     retentionMs: 365 * day,
@@ -63,6 +71,15 @@ export const topics = {
     cleanup: 'compact',
     retentionMs: null,
     carries: 'the version an alias names, its location, digests and epoch',
+  },
+  loadReports: {
+    name: 'load-reports',
+    key: 'model@alias#replica',
+    record: 'load-report',
+    partitions: 1,
+    cleanup: 'compact,delete',
+    retentionMs: 7 * day,
+    carries: 'what a scorer replica has loaded under an alias, and its verdict',
   },
 } as const satisfies Record<string, Topic>
 

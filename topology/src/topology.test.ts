@@ -40,7 +40,7 @@ test('topics - every topic is written by somebody, and read or says why not', ()
   }
 })
 
-test('topics - what is compacted is never deleted by age, and the other way round', () => {
+test('topics - a retention is given exactly where age deletes', () => {
   for (const { name, cleanup, retentionMs } of allTopics) {
     assert.equal(retentionMs === null, cleanup === 'compact', name)
   }

@@ -13,6 +13,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { openEnvironment } from './environment.ts'
 import { ensureModel, type ModelSize } from './model.ts'
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
@@ -72,13 +73,23 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const urls = Object.fromEntries(
     ids.map((id) => [id, `http://127.0.0.1:${servicePorts[id]}`]),
   ) as Record<ServiceId, string>
+  const environment = openEnvironment(stack, dataDir)
+  cleanUp.defer(() => environment.close())
+  const ownVariables = (id: ServiceId): Record<string, string> => ({
+    HTTP_PORT: String(servicePorts[id]),
+    POLL_INTERVAL_MS: '2000',
+    WEBHOOK_URL: `${urls.registryBridge}/webhooks/mlflow`,
+    WEBHOOK_SECRETS: stack.mlflow.webhookSecret,
+    // Event time is simulated: the simulator writes the clock records.
+    CLOCK_INTERVAL_MS: '0',
+  })
   const start = (id: ServiceId): void => {
     const child = stack.spawn({
       name: services[id].name,
       command: process.execPath,
       args: [join(repository, 'services', services[id].name, 'src', 'main.ts')],
       logFile: join(logDir, `${services[id].name}.log`),
-      env: { ...serviceEnv(stack, servicePorts[id]), ...options.env?.[id] },
+      env: { ...environment.variables, ...ownVariables(id), ...options.env?.[id] },
     })
     processes.set(id, child)
     void child.exited.then((exit) => {
@@ -110,23 +121,6 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       await Promise.all([...processes.values()].map((child) => child.stop()))
       await owned.disposeAsync()
     },
-  }
-}
-
-function serviceEnv(stack: Stack, port: number): Record<string, string> {
-  return {
-    KAFKA_BOOTSTRAP_SERVERS: stack.kafka.brokers.join(','),
-    SCHEMA_REGISTRY_URL: stack.registry.url,
-    HTTP_PORT: String(port),
-    MLFLOW_TRACKING_URI: stack.mlflow.url,
-    DATABASE_URL: stack.postgres.url('churnstream'),
-    S3_ENDPOINT: stack.s3.endpoint,
-    AWS_ACCESS_KEY_ID: stack.s3.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: stack.s3.secretAccessKey,
-    AWS_REGION: stack.s3.region,
-    POLL_INTERVAL_MS: '2000',
-    // Event time is simulated: the simulator writes the clock records.
-    CLOCK_INTERVAL_MS: '0',
   }
 }
 

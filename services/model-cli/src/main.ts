@@ -1,0 +1,2 @@
+// npm run model: a model's life from the command line.
+export {}
