@@ -78,8 +78,18 @@ export class Encoder<N extends RecordName> {
   }
 }
 
+/** What turns framed bytes into values, once it has learnt the schema that they name. */
+export interface RecordDecoder<V> {
+  knows(schemaId: number): boolean
+  /** Makes records of this writer schema readable, or says for ever why they are not. */
+  learn(schemaId: number, writer: avro.Type | DecodeProblem): void
+  forget(schemaId: number): void
+  /** @throws Error when the schema id was never learnt: the caller must ask the registry first. */
+  decode(value: Buffer | null): V | DecodeProblem
+}
+
 /** Decodes records of one kind, whichever compatible schema they were written with. */
-export class Decoder<N extends RecordName> {
+export class Decoder<N extends RecordName> implements RecordDecoder<Records[N]> {
   readonly #reader: avro.Type
   readonly #writers = new Map<number, { type: avro.Type; resolver: unknown } | DecodeProblem>()
 
@@ -91,7 +101,6 @@ export class Decoder<N extends RecordName> {
     return this.#writers.has(schemaId)
   }
 
-  /** Makes records of this writer schema readable, or says for ever why they are not. */
   learn(schemaId: number, writer: avro.Type | DecodeProblem): void {
     if (writer instanceof DecodeProblem) {
       this.#writers.set(schemaId, writer)
@@ -110,7 +119,6 @@ export class Decoder<N extends RecordName> {
     this.#writers.delete(schemaId)
   }
 
-  /** @throws Error when the schema id was never learnt: the caller must ask the registry first. */
   decode(value: Buffer | null): Records[N] | DecodeProblem {
     const schemaId = schemaIdOf(value)
     if (schemaId instanceof DecodeProblem) return schemaId

@@ -1,7 +1,7 @@
 // What does the schema registry say of a subject or an id?
 import { createRequire } from 'node:module'
 import type { SchemaRegistry as Client } from '@kafkajs/confluent-schema-registry'
-import { DecodeProblem, schemaIdOf, typeOf, type Decoder } from './codec.ts'
+import { DecodeProblem, schemaIdOf, typeOf, type RecordDecoder } from './codec.ts'
 import { schemaText, type RecordName } from './records.ts'
 
 const require = createRequire(import.meta.url)
@@ -72,8 +72,8 @@ export class Schemas {
    * An id unknown to the registry is asked for within the budget, then remembered as a problem.
    * @throws RegistryUnavailable when the registry does not answer
    */
-  async prepare<N extends RecordName>(
-    decoder: Decoder<N>,
+  async prepare(
+    decoder: RecordDecoder<unknown>,
     values: Iterable<Buffer | null>,
     signal?: AbortSignal,
   ): Promise<void> {

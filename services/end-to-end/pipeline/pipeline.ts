@@ -27,6 +27,8 @@ export interface PipelineOptions {
   readonly onProgress: (line: string) => void
   /** A server or service ended by itself: the pipeline is broken. */
   readonly onFailure: (message: string) => void
+  /** All by default. */
+  readonly services?: readonly ServiceId[]
   /** Added to the environment of a service. */
   readonly env?: Partial<Record<ServiceId, Record<string, string>>>
 }
@@ -47,7 +49,7 @@ export interface Pipeline extends AsyncDisposable {
 /** @throws Error with what is missing or taken and what to do; nothing is left running then */
 export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
   const { dataDir, ports, signal, onProgress, onFailure } = options
-  const ids = Object.keys(services) as ServiceId[]
+  const ids = options.services ?? (Object.keys(services) as ServiceId[])
   const servicePorts = await chooseServicePorts(ids, ports)
   const processes = new Map<ServiceId, OwnedProcess>()
   await using cleanUp = new AsyncDisposableStack()

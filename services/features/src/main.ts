@@ -10,7 +10,7 @@ import {
   runMain,
   shutdownSignal,
 } from '@churnstream/runtime'
-import { Schemas } from '@churnstream/schemas'
+import { Decoder, Schemas } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
 import { config } from './config.ts'
 import { createEncoders, createFeatureProcessor } from './processor.ts'
@@ -45,6 +45,7 @@ await runMain(async () => {
     schemas,
     service,
     topic: topics.playerActivity,
+    decoder: new Decoder('player-activity'),
     processor,
     signal,
     log,

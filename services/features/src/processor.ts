@@ -5,6 +5,7 @@ import {
   Encoder,
   activityProblem,
   clockKind,
+  type PlayerActivity,
   type Schemas,
 } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
@@ -43,7 +44,7 @@ export async function createEncoders(schemas: Schemas): Promise<Encoders> {
 export function createFeatureProcessor(
   encoders: Encoders,
   schemas: Schemas,
-): Processor<'player-activity'> {
+): Processor<PlayerActivity> {
   const partitions = new Map<number, PartitionState>()
   const stateOf = (partition: number): PartitionState => {
     const state = partitions.get(partition)
@@ -111,7 +112,7 @@ export function createFeatureProcessor(
   function toRecords(
     result: Result,
     partition: number,
-    { value, offset, timestampMs }: Received<'player-activity'>,
+    { value, offset, timestampMs }: Received<PlayerActivity>,
   ): OutgoingRecord[] {
     const cause = {
       causeEventId: value.eventId,

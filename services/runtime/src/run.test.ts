@@ -1,13 +1,13 @@
 // Does the loop keep its promises, whatever breaks?
 import {
   DecodeProblem,
+  Decoder,
   Encoder,
   schemaIdOf,
   schemaText,
   typeOf,
-  type Decoder,
   type PlayerActivity,
-  type RecordName,
+  type RecordDecoder,
 } from '@churnstream/schemas'
 import { deadLetterTopic, services, topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
@@ -32,7 +32,7 @@ const log = pino({ level: 'silent' })
 
 /** A registry that knows one schema. */
 const schemas = {
-  async prepare<N extends RecordName>(decoder: Decoder<N>, values: Iterable<Buffer | null>) {
+  async prepare(decoder: RecordDecoder<unknown>, values: Iterable<Buffer | null>) {
     for (const value of values) {
       const id = schemaIdOf(value)
       if (id instanceof DecodeProblem || decoder.knows(id)) continue
@@ -89,7 +89,7 @@ async function send(
 function countingProcessor() {
   const counts = new Map<number, Map<string, number>>()
   const changed = new Map<number, Set<string>>()
-  const processor: Processor<'player-activity'> = {
+  const processor: Processor<PlayerActivity> = {
     process: (partition, records) =>
       records.map(({ value }) => {
         const count = counts.get(partition)
@@ -128,7 +128,7 @@ function countingProcessor() {
   return processor
 }
 
-function start(kafka: Kafka, processor: Processor<'player-activity'>) {
+function start(kafka: Kafka, processor: Processor<PlayerActivity>) {
   const controller = new AbortController()
   const metrics = createMetrics('test')
   const finished = run({
@@ -136,6 +136,7 @@ function start(kafka: Kafka, processor: Processor<'player-activity'>) {
     schemas,
     service: services.features,
     topic: input,
+    decoder: new Decoder(input.record),
     processor,
     signal: controller.signal,
     log,

@@ -1,10 +1,8 @@
 // How does a service turn the records of a topic into outcomes, exactly once?
 import {
   DecodeProblem,
-  Decoder,
   RegistryUnavailable,
-  type RecordName,
-  type Records,
+  type RecordDecoder,
   type Schemas,
 } from '@churnstream/schemas'
 import type { Service, Topic } from '@churnstream/topology'
@@ -23,17 +21,19 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { deadLetter, type Outcome } from './outcome.ts'
 
-export interface Received<N extends RecordName> {
+export interface Received<V> {
   readonly offset: bigint
   readonly timestampMs: number
   readonly key: Buffer | null
-  readonly value: Records[N]
+  readonly value: V
 }
 
 /** The business of a service: what to do with the decoded records of one partition, in order. */
-export interface Processor<N extends RecordName> {
+export interface Processor<V> {
   /** One outcome per record, in order. Poison is an outcome; trouble of the world is thrown. */
-  process(partition: number, records: readonly Received<N>[]): Outcome[] | Promise<Outcome[]>
+  process(partition: number, records: readonly Received<V>[]): Outcome[] | Promise<Outcome[]>
+  /** Called when a partition has been taken over and its former owner fenced, before any record. */
+  opened?(partition: number): Promise<void>
   /** Present on a processor with state. */
   readonly state?: ProcessorState
 }
@@ -48,12 +48,13 @@ export interface ProcessorState {
   release(partition: number): void
 }
 
-export interface RunOptions<N extends RecordName> {
+export interface RunOptions<V> {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
   readonly service: Service
-  readonly topic: Topic<N>
-  readonly processor: Processor<N>
+  readonly topic: Topic
+  readonly decoder: RecordDecoder<V>
+  readonly processor: Processor<V>
   readonly signal: AbortSignal
   readonly log: Log
   readonly metrics: Metrics
@@ -87,10 +88,10 @@ interface Lane {
  * doubt about a transaction the lane is dropped and opened again by the same steps, so the
  * committed offset tells what happened. See docs/decisions/0002.
  */
-export async function run<N extends RecordName>(options: RunOptions<N>): Promise<void> {
-  const { kafka, schemas, service, topic, processor, signal, log, metrics, health } = options
+export async function run<V>(options: RunOptions<V>): Promise<void> {
+  const { kafka, schemas, service, topic, decoder, processor } = options
+  const { signal, log, metrics, health } = options
   const group = service.name
-  const decoder = new Decoder<N>(topic.record)
   const lanes = new Map<number, Lane>()
   /** Lanes that are being opened for the newest assignment, before their first record comes. */
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
@@ -219,6 +220,7 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
         )
         stateAt.set(partition, next)
       }
+      await processor.opened?.(partition)
       const lane: Lane = { generation, producer, next, begun: false }
       lanes.set(partition, lane)
       return lane
@@ -240,7 +242,7 @@ export async function run<N extends RecordName>(options: RunOptions<N>): Promise
       chunk.map((record) => record.value),
       signal,
     )
-    const received: Received<N>[] = []
+    const received: Received<V>[] = []
     const outcomes: (Outcome | undefined)[] = chunk.map((record) => {
       const value = decoder.decode(record.value)
       if (value instanceof DecodeProblem) return deadLetter(value.reason, value.detail)

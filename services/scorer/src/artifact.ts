@@ -3,18 +3,10 @@ import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import type { RegistryEvent } from '@churnstream/schemas'
 import { TransientError } from '@churnstream/runtime'
 import { createHash } from 'node:crypto'
+import { ModelRefused } from './refused.ts'
 
-/** The version must not serve. Nothing that serves changes. */
-export class ModelRefused extends Error {
-  override name = 'ModelRefused'
-  readonly reason: string
-  constructor(reason: string, detail: string, options?: { cause?: unknown }) {
-    super(detail, options)
-    this.reason = reason
-  }
-}
-
-const maxFileBytes = 256 * 1024 * 1024
+const connectionTimeoutMs = 3_000
+const requestTimeoutMs = 15_000
 
 export interface ArtifactStore {
   /**
@@ -25,16 +17,32 @@ export interface ArtifactStore {
   fetch(event: RegistryEvent, path: string): Promise<Uint8Array>
 }
 
-export function createS3Artifacts(endpoint: string | undefined): ArtifactStore {
-  const client = new S3Client(endpoint === undefined ? {} : { endpoint, forcePathStyle: true })
+export interface S3ArtifactsOptions {
+  /** Only for an S3 that is not Amazon's. */
+  readonly endpoint: string | undefined
+  readonly maxFileBytes: number
+}
+
+export function createS3Artifacts({ endpoint, maxFileBytes }: S3ArtifactsOptions): ArtifactStore {
+  const client = new S3Client({
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    requestHandler: { connectionTimeout: connectionTimeoutMs, requestTimeout: requestTimeoutMs },
+    maxAttempts: 2,
+  })
   return {
     async fetch(event, path) {
       const expected = event.files.find((file) => file.path === path)
       if (expected === undefined) {
-        throw new ModelRefused('file-missing', `${event.artifactLocation} has no ${path}`)
+        throw new ModelRefused(
+          'file-missing',
+          `${event.artifactLocation} has no ${path}${howToImport}`,
+        )
       }
       if (expected.sizeBytes > maxFileBytes) {
-        throw new ModelRefused('file-too-large', `${path} has ${expected.sizeBytes} bytes`)
+        throw new ModelRefused(
+          'file-too-large',
+          `${path} has ${expected.sizeBytes} bytes, allowed are ${maxFileBytes}`,
+        )
       }
       const { bucket, prefix } = parseLocation(event.artifactLocation)
       const bytes = await get(client, bucket, `${prefix}/${path}`)
@@ -49,6 +57,9 @@ export function createS3Artifacts(endpoint: string | undefined): ArtifactStore {
     },
   }
 }
+
+const howToImport =
+  '. A version is complete when it was made by `npm run model -- import` or `-- train`'
 
 async function get(client: S3Client, bucket: string, key: string): Promise<Uint8Array> {
   try {

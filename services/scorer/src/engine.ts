@@ -1,13 +1,27 @@
-// How does the main thread use the scoring thread?
+// How does the main thread use a scoring thread?
 import { Worker } from 'node:worker_threads'
 import type { WorkerRequest, WorkerResponse } from './worker.ts'
 
+/** A loaded model could not score a batch. The thread lives on. */
+export class RunFailed extends Error {
+  override name = 'RunFailed'
+}
+
+export interface Scored {
+  /** Probability of churn for each row. */
+  readonly scores: Float32Array
+  /** Processor time of the thread, in microseconds. */
+  readonly microseconds: number
+}
+
 export interface Engine {
-  /** Opens a model under a number of the engine's choosing. @throws Error when it can't be opened */
+  /** Opens a model under a number of the engine's choosing. @throws RunFailed when it can't be */
   load(onnx: Uint8Array): Promise<number>
-  /** Probability of churn for each row; the rows' buffer moves to the thread. */
-  score(model: number, rows: Float32Array<ArrayBuffer>, width: number): Promise<Float32Array>
+  /** Row-major float32 rows; their buffer moves to the thread. @throws RunFailed */
+  score(model: number, rows: Float32Array<ArrayBuffer>, width: number): Promise<Scored>
   release(model: number): Promise<void>
+  /** Rows that were given and are not scored yet. */
+  readonly pendingRows: number
   close(): Promise<void>
 }
 
@@ -17,32 +31,35 @@ type Asked = WorkerRequest extends infer R
     : never
   : never
 
-export function createEngine(): Engine {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url))
-  const waiting = new Map<number, PromiseWithResolvers<Float32Array>>()
+/** @param onCrash the thread ended by itself: a bug, or no memory left */
+export function createEngine(name: string, onCrash: (error: Error) => void): Engine {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { name })
+  const waiting = new Map<number, PromiseWithResolvers<Scored>>()
   let nextId = 1
   let nextModel = 1
+  let pendingRows = 0
   let ended: Error | undefined
 
   worker.on('message', (response: WorkerResponse) => {
     const asked = waiting.get(response.id)
     waiting.delete(response.id)
-    if ('error' in response) asked?.reject(new Error(response.error))
-    else asked?.resolve(response.scores ?? new Float32Array())
+    if ('error' in response) asked?.reject(new RunFailed(response.error))
+    else asked?.resolve(response)
   })
-  // A crashed thread is a bug or a lack of memory: whoever waits hears of it and the process ends.
   const end = (error: Error): void => {
-    ended ??= error
+    if (ended) return
+    ended = error
     for (const asked of waiting.values()) asked.reject(ended)
     waiting.clear()
+    onCrash(error)
   }
   worker.on('error', end)
-  worker.on('exit', (code) => end(new Error(`the scoring thread ended with status ${code}`)))
+  worker.on('exit', (code) => end(new Error(`the thread ${name} ended with status ${code}`)))
 
-  function ask(request: Asked, transfer: ArrayBuffer[] = []): Promise<Float32Array> {
+  function ask(request: Asked, transfer: ArrayBuffer[] = []): Promise<Scored> {
     if (ended) return Promise.reject(ended)
     const id = nextId++
-    const asked = Promise.withResolvers<Float32Array>()
+    const asked = Promise.withResolvers<Scored>()
     waiting.set(id, asked)
     worker.postMessage({ id, ...request }, transfer)
     return asked.promise
@@ -54,12 +71,23 @@ export function createEngine(): Engine {
       await ask({ kind: 'load', model, onnx })
       return model
     },
-    score: (model, rows, width) => ask({ kind: 'score', model, rows, width }, [rows.buffer]),
+    async score(model, rows, width) {
+      const count = rows.length / width
+      pendingRows += count
+      try {
+        return await ask({ kind: 'score', model, rows, width }, [rows.buffer])
+      } finally {
+        pendingRows -= count
+      }
+    },
     async release(model) {
       await ask({ kind: 'release', model })
     },
+    get pendingRows() {
+      return pendingRows
+    },
     async close() {
-      ended ??= new Error('the engine is closed')
+      ended ??= new Error(`the thread ${name} is closed`)
       await worker.terminate()
     },
   }

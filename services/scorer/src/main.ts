@@ -1,23 +1,30 @@
-// The scorer: feature-vectors in, churn-scores out, with the model that MLflow's alias names.
+// The scorer: feature-vectors in, churn-scores out, with the models that MLflow's aliases name.
 import {
   Health,
   createKafkajsKafka,
   createLog,
   createMetrics,
   loadConfig,
+  messageOf,
   openOperations,
   run,
   runMain,
   shutdownSignal,
 } from '@churnstream/runtime'
 import { Schemas } from '@churnstream/schemas'
+import { VectorDecoder } from '@churnstream/schemas/model'
 import { services, topics } from '@churnstream/topology'
+import manifest from '../package.json' with { type: 'json' }
 import { createS3Artifacts } from './artifact.ts'
 import { config } from './config.ts'
 import { createEngine } from './engine.ts'
+import { createGates } from './gates.ts'
 import { createScorerMetrics } from './metrics.ts'
 import { createModels } from './models.ts'
-import { createScoreEncoder, createScoreProcessor } from './processor.ts'
+import { createScoreEncoders, createScoreProcessor } from './processor.ts'
+import { createReportEncoder, createReports } from './reports.ts'
+import { createTrial } from './trial.ts'
+import { createVersions } from './versions.ts'
 
 const service = services.scorer
 
@@ -41,37 +48,82 @@ await runMain(async () => {
     clientId: service.name,
     log,
   })
-  const encoder = await createScoreEncoder(schemas)
-  const engine = createEngine()
+  const encoders = await createScoreEncoders(schemas)
+  const reports = createReports({
+    kafka,
+    encoder: await createReportEncoder(schemas),
+    replica: env.REPLICA,
+    scorerVersion: manifest.version,
+    intervalMs: env.REPORT_INTERVAL_MS,
+    shadowFigures: (modelName) => models.shadowFigures(modelName),
+    log,
+  })
+  // A thread that ends takes its models with it: the next process loads them again.
+  const onCrash = (error: Error): void => {
+    log.fatal({ reason: messageOf(error) }, 'a scoring thread crashed')
+    process.exit(1)
+  }
+  const engines = {
+    serving: createEngine('serving', onCrash),
+    shadow: createEngine('shadow', onCrash),
+  }
+  const versions = createVersions({
+    admit: createGates({
+      artifacts: createS3Artifacts({
+        endpoint: env.S3_ENDPOINT,
+        maxFileBytes: env.MODEL_MAX_FILE_BYTES,
+      }),
+      tryModel: createTrial(env.MODEL_TRIAL_TIMEOUT_MS),
+      settings: {
+        maxMicrosecondsPerRow: env.MODEL_MAX_MICROSECONDS_PER_ROW,
+        maxMemoryBytes: env.MODEL_MAX_MEMORY_BYTES,
+      },
+    }),
+    engines,
+    log,
+  })
   const models = createModels({
     kafka,
     schemas,
-    engine,
-    artifacts: createS3Artifacts(env.S3_ENDPOINT),
-    modelName: env.MODEL_NAME,
-    alias: env.MODEL_ALIAS,
+    versions,
+    reports,
+    namePrefix: env.MODEL_NAME_PREFIX,
+    guard: {
+      windowMs: env.GUARD_WINDOW_MS,
+      minRows: env.GUARD_MIN_ROWS,
+      maxErrorShare: env.GUARD_MAX_ERROR_SHARE,
+      maxMicrosecondsPerRow: env.MODEL_MAX_MICROSECONDS_PER_ROW,
+      maxScoreShift: env.GUARD_MAX_SCORE_SHIFT,
+    },
     log,
     health,
-    onSwap(model, tookMs) {
-      scorer.modelEpoch.set(model.epoch)
+    onSwap(key, epoch, tookMs) {
+      scorer.modelEpoch.set({ key }, epoch)
       scorer.swapSeconds.observe(tookMs / 1000)
     },
-    onRefused: (_event, reason) => scorer.refused.inc({ reason }),
+    onRefused: (key, reason) => scorer.refused.inc({ key, reason }),
   })
   // Without a model nothing is consumed: the vectors wait in Kafka.
   const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
   await Promise.race([models.first, stopped])
   if (!signal.aborted) {
-    const processor = createScoreProcessor(models, encoder, (timestampMs, version) => {
-      scorer.latency.observe(Math.max(0, Date.now() - timestampMs) / 1000)
-      scorer.scores.inc({ version })
-    })
     await run({
       kafka,
       schemas,
       service,
       topic: topics.featureVectors,
-      processor,
+      decoder: new VectorDecoder(),
+      processor: createScoreProcessor({
+        models,
+        encoders,
+        shadowEngine: engines.shadow,
+        shadow: { sample: env.SHADOW_SAMPLE, waitMs: env.SHADOW_WAIT_MS },
+        log,
+        onScored(timestampMs, model, version) {
+          scorer.latency.observe(Math.max(0, Date.now() - timestampMs) / 1000)
+          scorer.scores.inc({ model, version })
+        },
+      }),
       signal,
       log,
       metrics,
@@ -79,7 +131,8 @@ await runMain(async () => {
     })
   }
   await models.stop()
-  await engine.close()
+  await reports.stop()
+  await Promise.all([engines.serving.close(), engines.shadow.close()])
   await kafka.close()
   void operations
   log.info({ reason: String(signal.reason) }, 'stopped')

@@ -7,8 +7,8 @@ export function createScorerMetrics({ registry }: Metrics) {
   return {
     scores: new Counter({
       name: 'churnstream_scores_total',
-      help: 'Scores by model version',
-      labelNames: ['version'],
+      help: 'Scores by model and version',
+      labelNames: ['model', 'version'],
       registers,
     }),
     latency: new Histogram({
@@ -19,18 +19,19 @@ export function createScorerMetrics({ registry }: Metrics) {
     }),
     modelEpoch: new Gauge({
       name: 'churnstream_model_epoch',
-      help: 'Epoch of the registry event whose model serves',
+      help: 'Epoch of the registry event whose version is loaded, by model@alias',
+      labelNames: ['key'],
       registers,
     }),
     refused: new Counter({
       name: 'churnstream_models_refused_total',
-      help: 'Announced versions that were not taken into service',
-      labelNames: ['reason'],
+      help: 'Announced versions that were not taken into service, or that left their guard',
+      labelNames: ['key', 'reason'],
       registers,
     }),
     swapSeconds: new Histogram({
       name: 'churnstream_model_swap_seconds',
-      help: 'Time from the registry event to the model serving',
+      help: 'Time from the registry event to the version being loaded',
       buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30],
       registers,
     }),

@@ -1,95 +1,114 @@
-// Which model scores now, and how does the next one take its place?
-import {
-  DecodeProblem,
-  Decoder,
-  type FeatureVector,
-  type RegistryEvent,
-  type Schemas,
-} from '@churnstream/schemas'
-import { topics } from '@churnstream/topology'
-import {
-  TransientError,
-  messageOf,
-  type ConsumedRecord,
-  type Health,
-  type Kafka,
-  type Log,
-} from '@churnstream/runtime'
-import { ModelRefused, type ArtifactStore } from './artifact.ts'
-import { goldenRows, largestDifference, parseGolden, probabilityTolerance } from './core/golden.ts'
-import { Projection, ProjectionProblem } from './core/projection.ts'
-import type { Engine } from './engine.ts'
+// Which versions score now, for which market, and how does the next one take its place?
+import type { Figure, RegistryEvent, Schemas } from '@churnstream/schemas'
+import { messageOf, type Health, type Kafka, type Log } from '@churnstream/runtime'
+import { setTimeout as delay } from 'node:timers/promises'
+import { followAnnouncements, type Announcement } from './announcements.ts'
+import { Guard, type Breach, type GuardSettings } from './core/guard.ts'
+import { fallbackMarket, type Routes } from './core/routing.ts'
+import { ShadowSums } from './core/shadow.ts'
+import type { GateFigures } from './gates.ts'
+import type { Reports } from './reports.ts'
+import { Standing } from './standing.ts'
+import type { Claim, Thread, Version, Versions } from './versions.ts'
 
-export interface LoadedModel {
-  readonly name: string
-  readonly version: string
+/** A version that scores live vectors. */
+export interface Champion {
+  readonly version: Version
   readonly epoch: number
-  /** Probability of churn for each vector, in order. */
-  score(vectors: readonly FeatureVector[]): Promise<Float32Array>
+  /** Present while the swap is fresh: the version before is then asked for its scores too. */
+  readonly watch: { readonly guard: Guard; readonly before: Version } | undefined
 }
 
-/** What a model's folder must hold to serve the stream. */
-export const artifactFiles = {
-  onnx: 'model.onnx',
-  columns: 'columns.json',
-  golden: 'golden.json',
-} as const
+/** A version that scores the same vectors without consequence. */
+export interface Challenger {
+  readonly version: Version
+  readonly epoch: number
+  readonly sums: ShadowSums
+}
+
+/** What scores at one moment; it never changes, a swap makes another one. */
+export interface Routing {
+  readonly champions: Routes<Champion>
+  readonly challengers: Routes<Challenger>
+}
 
 export interface Models {
-  /** Resolves with the first model that serves; rejects when following the registry can't go on. */
+  /** Resolves with the first champion of the fallback; rejects when following can't go on. */
   readonly first: Promise<void>
-  /** Runs with the model that serves now; it stays loaded until the run ends. */
-  withCurrent<T>(use: (model: LoadedModel) => Promise<T>): Promise<T>
+  /** Runs with what scores now; its versions stay loaded until the run ends. */
+  withCurrent<T>(use: (routing: Routing) => Promise<T>): Promise<T>
+  /**
+   * Resolves once every champion that stands in registry-events now was loaded or refused, so that
+   * a partition that comes from another replica is not scored by an older epoch than there.
+   */
+  caughtUp(): Promise<void>
+  /** Of the challenger of this model; empty when there is none. */
+  shadowFigures(modelName: string): Figure[]
+  /** The champion left its guard: said in the load report, and the registry bridge acts on it. */
+  breached(champion: Champion, breach: Breach): void
   stop(): Promise<void>
 }
 
 export interface ModelsOptions {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
-  readonly artifacts: ArtifactStore
-  readonly engine: Engine
-  readonly modelName: string
-  readonly alias: string
+  readonly versions: Versions
+  readonly reports: Reports
+  /** Registered models are named <prefix><market>. */
+  readonly namePrefix: string
+  readonly guard: GuardSettings
   readonly log: Log
   readonly health: Health
-  readonly onSwap: (model: LoadedModel, tookMs: number) => void
-  readonly onRefused: (event: RegistryEvent, reason: string) => void
+  readonly onSwap: (key: string, epoch: number, tookMs: number) => void
+  readonly onRefused: (key: string, reason: string) => void
 }
 
-interface Slot {
-  readonly model: LoadedModel
-  readonly engineModel: number
+const threads: Readonly<Record<string, Thread>> = {
+  champion: 'serving',
+  previous: 'serving',
+  challenger: 'shadow',
+}
+/** Longer than a load takes; with the store away the older epoch must serve in the end. */
+const catchUpWithinMs = 30_000
+const part = 'model'
+
+interface Stand {
+  readonly alias: string
+  readonly claim: Claim
+  readonly epoch: number
+  readonly guard: Guard | undefined
+  /** Of a champion: the version it replaced here, warm for a rollback. */
+  readonly before: Claim | undefined
+  readonly sums: ShadowSums
+}
+
+interface Snapshot {
+  readonly routing: Routing
+  readonly claims: readonly Claim[]
   users: number
   replaced: boolean
 }
 
-const retryMs = 1_000
-const part = 'model'
-
 /**
- * Follows registry-events from the start. The newest event of our key is the truth (level, not
- * edge): while one version loads, later events only replace the next one to load. A version that is
- * refused changes nothing that serves.
+ * Follows registry-events from the start. Each model@alias settles by itself, so that trouble with
+ * one market's version holds up no other. A refused version changes nothing that serves.
  */
 export function createModels(options: ModelsOptions): Models {
-  const { kafka, schemas, artifacts, engine, log, health } = options
-  const key = `${options.modelName}@${options.alias}`
-  const decoder = new Decoder('registry-event')
+  const { kafka, schemas, versions, reports, namePrefix, log, health } = options
+  const fallback = `${namePrefix}${fallbackMarket}`
+  const fallbackKey = `${fallback}@champion`
   const first = Promise.withResolvers<void>()
   first.promise.catch(() => undefined)
-  let current: Slot | undefined
-  let wanted: RegistryEvent | undefined
-  let settled = -1
-  let working: Promise<void> = Promise.resolve()
-  let stopped = false
+  const standings = new Map<string, Standing>()
+  const stands = new Map<string, Stand>()
+  /** Versions that stood their guard's time, or were here from the start: going back is no swap. */
+  const proven = new Set<string>()
+  let snapshot: Snapshot = takeSnapshot()
 
-  health.waitFor(part, `no version of ${key} has been announced on ${topics.registryEvents.name}`)
-  log.info({ key }, 'waiting for a model')
-  const follower = kafka.follow(topics.registryEvents.name, (records) => {
-    const ours = records.filter((record) => record.key?.toString() === key)
-    if (ours.length > 0) working = working.then(() => take(ours)).catch(failed)
-  })
-  follower.finished.catch(failed)
+  health.waitFor(part, `no version of ${fallbackKey} has been announced`)
+  log.info({ key: fallbackKey }, 'waiting for a model')
+  const announcements = followAnnouncements({ kafka, schemas, log, onAnnouncement })
+  announcements.finished.catch(failed)
 
   function failed(error: unknown): void {
     first.reject(error)
@@ -97,166 +116,190 @@ export function createModels(options: ModelsOptions): Models {
     log.error({ err: error }, 'following the registry ended')
   }
 
-  async function take(records: readonly ConsumedRecord[]): Promise<void> {
-    await patiently(() =>
-      schemas.prepare(
-        decoder,
-        records.map((record) => record.value),
-      ),
-    )
-    for (const record of records) {
-      if (record.value === null) {
-        log.warn({ key }, 'the alias was removed; the loaded version goes on serving')
-        continue
-      }
-      const event = decoder.decode(record.value)
-      if (event instanceof DecodeProblem) {
-        log.error(
-          { offset: String(record.offset), detail: event.detail },
-          'unreadable registry event',
-        )
-        continue
-      }
-      if (event.epoch > (wanted?.epoch ?? -1)) wanted = event
+  function onAnnouncement(key: string, { modelName, alias, event }: Announcement): void {
+    const thread = threads[alias]
+    if (thread === undefined || !modelName.startsWith(namePrefix)) return
+    let standing = standings.get(key)
+    if (standing === undefined) {
+      standing = new Standing({
+        key,
+        claim: (event) => versions.claim(event, thread),
+        onLoaded: (event, claim, tookMs) => take(key, event, claim, tookMs),
+        onRefused: (event, refused) => refuse(key, event, refused.reason, refused.message),
+        onRemoved: () => remove(key, modelName, alias),
+        onFailed: failed,
+        log,
+      })
+      standings.set(key, standing)
     }
-    if (wanted !== undefined && wanted.epoch > settled) await settle(wanted)
+    standing.offer(event)
   }
 
-  async function settle(event: RegistryEvent): Promise<void> {
-    settled = event.epoch
-    const startedAt = performance.now()
-    const { modelName, modelVersion, epoch } = event
-    try {
-      const loaded = await patiently(() => load(event))
-      if (loaded === undefined) return
-      const replaced = current
-      current = loaded
-      health.ready(part)
-      const tookMs = Math.round(performance.now() - startedAt)
-      log.info({ modelName, modelVersion, epoch, tookMs }, 'model serves')
-      options.onSwap(loaded.model, tookMs)
-      first.resolve()
-      if (replaced) retire(replaced)
-    } catch (error) {
-      if (!(error instanceof ModelRefused)) throw error
-      log.error(
-        { modelName, modelVersion, epoch, reason: error.reason, detail: error.message },
-        'model refused',
-      )
-      options.onRefused(event, error.reason)
-      if (current === undefined) {
-        health.waitFor(part, `version ${modelVersion} of ${key} was refused: ${error.message}`)
-      }
-    }
-  }
-
-  async function load(event: RegistryEvent): Promise<Slot> {
-    const [onnx, columnsText, goldenText] = await Promise.all([
-      artifacts.fetch(event, artifactFiles.onnx),
-      artifacts.fetch(event, artifactFiles.columns).then(toText),
-      artifacts.fetch(event, artifactFiles.golden).then(toText),
-    ])
-    const columns = parseColumns(columnsText)
-    const projection = Projection.of(columns)
-    if (projection instanceof ProjectionProblem) {
-      throw new ModelRefused('columns-not-in-catalogue', projection.detail)
-    }
-    const golden = refuseIfThrown('golden-unreadable', () => parseGolden(goldenText, columns))
-    const engineModel = await engine.load(onnx).catch((error: unknown) => {
-      throw new ModelRefused('onnx-unreadable', messageOf(error), { cause: error })
+  function take(key: string, event: RegistryEvent, claim: Claim, tookMs: number): void {
+    const { modelName, alias, modelVersion, epoch } = event
+    const replaced = stands.get(key)
+    const isChampion = alias === 'champion'
+    const isSame = replaced?.claim.version === claim.version
+    const id = `${modelName} ${modelVersion}`
+    const now = Date.now()
+    if (isChampion && replaced === undefined) proven.add(id)
+    if (replaced?.guard?.stood(now)) proven.add(idOf(replaced.claim.version))
+    const isWatched = isChampion && replaced !== undefined && !isSame && !proven.has(id)
+    stands.set(key, {
+      alias,
+      claim,
+      epoch,
+      guard: isSame ? replaced.guard : isWatched ? new Guard(options.guard, now) : undefined,
+      before: isChampion ? (isSame ? replaced.before : replaced?.claim) : undefined,
+      sums: new ShadowSums(),
     })
-    const { width } = projection
-    try {
-      const scores = await engine
-        .score(engineModel, goldenRows(golden) as Float32Array<ArrayBuffer>, width)
-        .catch((error: unknown) => {
-          throw new ModelRefused('golden-failed', messageOf(error), { cause: error })
-        })
-      const difference = largestDifference(golden, scores)
-      if (!(difference <= probabilityTolerance)) {
-        throw new ModelRefused(
-          'golden-differs',
-          `the golden rows differ by ${difference}, allowed is ${probabilityTolerance}`,
-        )
-      }
-    } catch (error) {
-      await engine.release(engineModel)
-      throw error
+    renewSnapshot()
+    if (replaced !== undefined) {
+      if (!isChampion || isSame) replaced.claim.release()
+      if (!isSame) replaced.before?.release()
     }
-    return {
-      engineModel,
-      users: 0,
-      replaced: false,
-      model: {
-        name: event.modelName,
-        version: event.modelVersion,
-        epoch: event.epoch,
-        score: (vectors) =>
-          engine.score(engineModel, projection.rows(vectors) as Float32Array<ArrayBuffer>, width),
-      },
+    tookMs = Math.round(tookMs)
+    log.info({ modelName, alias, modelVersion, epoch, tookMs }, 'version loaded')
+    reports.state(modelName, alias, {
+      loadedVersion: modelVersion,
+      loadedEpoch: epoch,
+      loadedAt: now,
+      verdictVersion: modelVersion,
+      verdictEpoch: epoch,
+      verdict: 'accepted',
+      reason: '',
+      detail: '',
+      verdictAt: now,
+      verdictFigures: toFigures(claim.version.figures),
+    })
+    options.onSwap(key, epoch, tookMs)
+    if (key === fallbackKey) {
+      health.ready(part)
+      first.resolve()
     }
   }
 
-  /** Repeats while the world is away, unless a newer event makes the work pointless. */
-  async function patiently<T>(work: () => Promise<T>): Promise<T | undefined> {
-    while (!stopped) {
-      try {
-        return await work()
-      } catch (error) {
-        const transient =
-          error instanceof TransientError || (error as Error).name === 'RegistryUnavailable'
-        if (!transient) throw error
-        log.warn({ key, reason: messageOf(error) }, 'the model will be fetched again')
-        await new Promise((resolve) => setTimeout(resolve, retryMs))
-      }
+  function refuse(key: string, event: RegistryEvent, reason: string, detail: string): void {
+    const { modelName, alias, modelVersion, epoch } = event
+    log.error({ modelName, alias, modelVersion, epoch, reason, detail }, 'version refused')
+    options.onRefused(key, reason)
+    // Under champion the old version goes on; another alias must not stand for what it does not name.
+    const stays = alias === 'champion'
+    if (!stays) drop(key)
+    reports.state(modelName, alias, {
+      ...(stays ? {} : nothingLoaded),
+      verdictVersion: modelVersion,
+      verdictEpoch: epoch,
+      verdict: 'refused',
+      reason,
+      detail,
+      verdictAt: Date.now(),
+      verdictFigures: [],
+    })
+    if (key === fallbackKey && !stands.has(key)) {
+      health.waitFor(part, `version ${modelVersion} of ${key} was refused: ${detail}`)
     }
-    return undefined
   }
 
-  function retire(slot: Slot): void {
-    slot.replaced = true
-    if (slot.users === 0) {
-      engine
-        .release(slot.engineModel)
-        .catch((error: unknown) => log.warn({ err: error }, 'not released'))
+  function remove(key: string, modelName: string, alias: string): void {
+    if (key === fallbackKey) {
+      log.warn({ key }, 'the alias was removed; the loaded version goes on')
+      return
     }
+    log.info({ key }, 'the alias was removed')
+    drop(key)
+    reports.state(modelName, alias, nothingLoaded)
+  }
+
+  function drop(key: string): void {
+    const stand = stands.get(key)
+    if (stand === undefined) return
+    stands.delete(key)
+    renewSnapshot()
+    stand.claim.release()
+    stand.before?.release()
+  }
+
+  function takeSnapshot(): Snapshot {
+    const champions = new Map<string, Champion>()
+    const challengers = new Map<string, Challenger>()
+    const claims: Claim[] = []
+    for (const { alias, claim, epoch, guard, before, sums } of stands.values()) {
+      const { version } = claim
+      const watch = guard && before ? { guard, before: before.version } : undefined
+      if (alias === 'champion') champions.set(version.modelName, { version, epoch, watch })
+      else if (alias === 'challenger') challengers.set(version.modelName, { version, epoch, sums })
+      claims.push(claim.share(), ...(before === undefined ? [] : [before.share()]))
+    }
+    const routing = {
+      champions: { prefix: namePrefix, byName: champions },
+      challengers: { prefix: namePrefix, byName: challengers },
+    }
+    return { routing, claims, users: 0, replaced: false }
+  }
+
+  function renewSnapshot(): void {
+    const replaced = snapshot
+    snapshot = takeSnapshot()
+    replaced.replaced = true
+    if (replaced.users === 0) releaseAll(replaced)
   }
 
   return {
     first: first.promise,
     async withCurrent(use) {
-      const slot = current
-      if (slot === undefined) throw new Error('no model is loaded: wait for first')
-      slot.users++
+      const used = snapshot
+      used.users++
       try {
-        return await use(slot.model)
+        return await use(used.routing)
       } finally {
-        slot.users--
-        if (slot.replaced && slot.users === 0) retire(slot)
+        used.users--
+        if (used.replaced && used.users === 0) releaseAll(used)
       }
     },
+    async caughtUp() {
+      const newest = await announcements.newest()
+      const settling: Promise<void>[] = []
+      for (const [key, { modelName, alias, event }] of newest) {
+        if (event === null || alias !== 'champion' || !modelName.startsWith(namePrefix)) continue
+        onAnnouncement(key, { modelName, alias, event })
+        settling.push((standings.get(key) as Standing).settledTo(event.epoch))
+      }
+      const timeout = new AbortController()
+      const late = delay(catchUpWithinMs, 'late', { signal: timeout.signal }).catch(() => 'ended')
+      if ((await Promise.race([Promise.all(settling), late])) === 'late') {
+        log.warn('some champions are not loaded yet; what is loaded scores')
+      }
+      timeout.abort()
+    },
+    shadowFigures: (modelName) => stands.get(`${modelName}@challenger`)?.sums.figures() ?? [],
+    breached({ version, epoch }, { reason, detail }) {
+      const { modelName, modelVersion } = version
+      log.error({ modelName, modelVersion, epoch, reason, detail }, 'the champion left its guard')
+      options.onRefused(`${modelName}@champion`, reason)
+      reports.state(modelName, 'champion', {
+        verdictVersion: modelVersion,
+        verdictEpoch: epoch,
+        verdict: 'unhealthy',
+        reason,
+        detail,
+        verdictAt: Date.now(),
+      })
+    },
     async stop() {
-      stopped = true
-      await follower.stop()
-      await working
+      await announcements.stop()
+      await Promise.all([...standings.values()].map((standing) => standing.stop()))
     },
   }
 }
 
-function parseColumns(text: string): string[] {
-  const columns: unknown = refuseIfThrown('columns-unreadable', () => JSON.parse(text))
-  if (Array.isArray(columns) && columns.length > 0 && columns.every((c) => typeof c === 'string')) {
-    return columns as string[]
-  }
-  throw new ModelRefused('columns-unreadable', `${artifactFiles.columns} is not a list of names`)
+const nothingLoaded = { loadedVersion: null, loadedEpoch: -1, loadedAt: null }
+
+function releaseAll({ claims }: Snapshot): void {
+  for (const claim of claims) claim.release()
 }
 
-function refuseIfThrown<T>(reason: string, work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    throw new ModelRefused(reason, messageOf(error), { cause: error })
-  }
-}
+const idOf = ({ modelName, modelVersion }: Version): string => `${modelName} ${modelVersion}`
 
-const toText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8')
+const toFigures = (figures: GateFigures): Figure[] =>
+  Object.entries(figures).map(([name, value]) => ({ name, value: value as number }))

@@ -9,6 +9,7 @@ export {
   type Simulation,
   type Step,
 } from './core/population.ts'
+export { createRandom } from './core/random.ts'
 export { trueLabel, truthOf, type Truth } from './core/truth.ts'
 export {
   drive,

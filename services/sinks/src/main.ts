@@ -10,7 +10,7 @@ import {
   runMain,
   shutdownSignal,
 } from '@churnstream/runtime'
-import { Schemas } from '@churnstream/schemas'
+import { Decoder, Schemas } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
 import { config } from './config.ts'
 import { openDatabase } from './database.ts'
@@ -60,6 +60,7 @@ await runMain(async () => {
       schemas,
       service,
       topic: topics.churnScores,
+      decoder: new Decoder('churn-score'),
       processor: createSinkProcessor(database, createSinkMetrics(metrics), health),
       signal,
       log,

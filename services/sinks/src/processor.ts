@@ -1,4 +1,5 @@
 // How does a batch of scores get into the database, and what becomes of those it refuses?
+import type { ChurnScore } from '@churnstream/schemas'
 import {
   TransientError,
   deadLetter,
@@ -23,7 +24,7 @@ export function createSinkProcessor(
   database: Session,
   metrics: SinkMetrics,
   health: Health,
-): Processor<'churn-score'> {
+): Processor<ChurnScore> {
   return {
     async process(partition, records) {
       const outcomes: Outcome[] = []

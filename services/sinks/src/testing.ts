@@ -6,7 +6,7 @@ import { topics } from '@churnstream/topology'
 export const asOfMs = Date.UTC(2026, 10, 1, 12, 30, 0, 123)
 
 /** The n-th score of a partition, which is of player n % 10. */
-export function received(n: number, change: Partial<ChurnScore> = {}): Received<'churn-score'> {
+export function received(n: number, change: Partial<ChurnScore> = {}): Received<ChurnScore> {
   const value: ChurnScore = {
     playerId: `p-${n % 10}`,
     market: 'us-nj',

@@ -1,0 +1,182 @@
+// What does an ONNX file ask for: which operators, inputs and outputs?
+import { PbfReader } from 'pbf'
+import { ContractProblem } from './problem.ts'
+
+/** A tensor's element type as ONNX numbers it (1 float, 7 int64), 0 for what is no tensor. */
+export interface OnnxValue {
+  readonly name: string
+  readonly elementType: number
+  /** A dimension without a fixed length is undefined. */
+  readonly shape: readonly (number | undefined)[]
+}
+
+export interface OnnxDescription {
+  /** `domain.Operator` of every node, subgraphs and functions included, each once. */
+  readonly operators: readonly string[]
+  readonly inputs: readonly OnnxValue[]
+  readonly outputs: readonly OnnxValue[]
+  readonly hasExternalData: boolean
+}
+
+export const floatElement = 1
+
+/**
+ * What converters make of a binary tree ensemble. Nothing that loops, branches, reads files or comes
+ * from a domain of its own.
+ */
+export const allowedOperators: ReadonlySet<string> = new Set([
+  'ai.onnx.ml.TreeEnsembleClassifier',
+  'ai.onnx.ml.TreeEnsembleRegressor',
+  'ai.onnx.ml.Normalizer',
+  'ai.onnx.Add',
+  'ai.onnx.ArgMax',
+  'ai.onnx.ml.ArrayFeatureExtractor',
+  'ai.onnx.Cast',
+  'ai.onnx.Concat',
+  'ai.onnx.Constant',
+  'ai.onnx.Div',
+  'ai.onnx.Identity',
+  'ai.onnx.Mul',
+  'ai.onnx.Reshape',
+  'ai.onnx.Sigmoid',
+  'ai.onnx.Sub',
+])
+
+/**
+ * Walks the file's protobuf without ONNX Runtime, so that nothing hostile reaches it.
+ * Field numbers: onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+ */
+export function describeOnnx(bytes: Uint8Array): OnnxDescription | ContractProblem {
+  const found: Found = { operators: new Set(), inputs: [], outputs: [], hasExternalData: false }
+  try {
+    const hasGraph = fieldsOf(bytes, (field, value) => {
+      if (field === 7) readGraph(asBytes(value), found, true)
+      // Functions: their nodes stand directly in them.
+      else if (field === 25) {
+        fieldsOf(asBytes(value), (inner, node) => {
+          if (inner === 7) readNode(asBytes(node), found)
+        })
+      }
+    }).has(7)
+    if (!hasGraph) return new ContractProblem('onnx-unreadable', 'model.onnx holds no graph')
+  } catch (error) {
+    const detail = `model.onnx is no ONNX file, or not whole: ${(error as Error).message}`
+    return new ContractProblem('onnx-unreadable', detail)
+  }
+  return { ...found, operators: [...found.operators].sort() }
+}
+
+interface Found {
+  readonly operators: Set<string>
+  inputs: OnnxValue[]
+  outputs: OnnxValue[]
+  hasExternalData: boolean
+}
+
+type FieldValue = number | Uint8Array
+
+function readGraph(bytes: Uint8Array, found: Found, isMain: boolean): void {
+  const initialised = new Set<string>()
+  const inputs: OnnxValue[] = []
+  fieldsOf(bytes, (field, value) => {
+    if (field === 1) readNode(asBytes(value), found)
+    else if (field === 5) initialised.add(readTensor(asBytes(value), found))
+    else if (field === 11 && isMain) inputs.push(readValue(asBytes(value)))
+    else if (field === 12 && isMain) found.outputs.push(readValue(asBytes(value)))
+  })
+  if (isMain) found.inputs = inputs.filter(({ name }) => !initialised.has(name))
+}
+
+function readNode(bytes: Uint8Array, found: Found): void {
+  let [operator, domain] = ['', '']
+  fieldsOf(bytes, (field, value) => {
+    if (field === 4) operator = asText(value)
+    else if (field === 7) domain = asText(value)
+    else if (field === 5) readAttribute(asBytes(value), found)
+  })
+  found.operators.add(`${domain === '' ? 'ai.onnx' : domain}.${operator}`)
+}
+
+function readAttribute(bytes: Uint8Array, found: Found): void {
+  fieldsOf(bytes, (field, value) => {
+    if (field === 5 || field === 10) readTensor(asBytes(value), found)
+    else if (field === 6 || field === 11) readGraph(asBytes(value), found, false)
+  })
+}
+
+function readTensor(bytes: Uint8Array, found: Found): string {
+  let name = ''
+  fieldsOf(bytes, (field, value) => {
+    if (field === 8) name = asText(value)
+    // external_data, or data_location EXTERNAL
+    else if (field === 13 || (field === 14 && value === 1)) found.hasExternalData = true
+  })
+  return name
+}
+
+function readValue(bytes: Uint8Array): OnnxValue {
+  let [name, elementType] = ['', 0]
+  const shape: (number | undefined)[] = []
+  fieldsOf(bytes, (field, value) => {
+    if (field === 1) name = asText(value)
+    else if (field === 2) {
+      fieldsOf(asBytes(value), (kind, type) => {
+        if (kind !== 1) return
+        fieldsOf(asBytes(type), (part, tensor) => {
+          if (part === 1) elementType = tensor as number
+          else if (part === 2) {
+            fieldsOf(asBytes(tensor), (dim, dimension) => {
+              if (dim === 1) shape.push(readDimension(asBytes(dimension)))
+            })
+          }
+        })
+      })
+    }
+  })
+  return { name, elementType, shape }
+}
+
+function readDimension(bytes: Uint8Array): number | undefined {
+  let length: number | undefined
+  fieldsOf(bytes, (field, value) => {
+    if (field === 1 && (value as number) > 0) length = value as number
+  })
+  return length
+}
+
+/** Calls for each field; gives the numbers of those that were there. @throws when cut short */
+function fieldsOf(bytes: Uint8Array, onField: (field: number, value: FieldValue) => void) {
+  const reader = new PbfReader(bytes)
+  const fields = new Set<number>()
+  while (reader.pos < bytes.length) {
+    const key = reader.readVarint()
+    const [field, wireType] = [key >>> 3, key & 7]
+    let value: FieldValue
+    if (wireType === 0) value = reader.readVarint(true)
+    else if (wireType === 1) value = skipped(reader, 8)
+    else if (wireType === 5) value = skipped(reader, 4)
+    else if (wireType === 2) {
+      const length = reader.readVarint()
+      value = bytes.subarray(reader.pos, reader.pos + length)
+      reader.pos += length
+    } else throw new Error(`a field of unknown wire type ${wireType} at byte ${reader.pos}`)
+    if (field === 0 || !(reader.pos <= bytes.length)) {
+      throw new Error(`it ends within field ${field} at byte ${bytes.length}`)
+    }
+    fields.add(field)
+    onField(field, value)
+  }
+  return fields
+}
+
+function skipped(reader: PbfReader, bytes: number): number {
+  reader.pos += bytes
+  return 0
+}
+
+function asBytes(value: FieldValue): Uint8Array {
+  if (typeof value === 'number') throw new Error('a number stands where a message should')
+  return value
+}
+
+const asText = (value: FieldValue): string => Buffer.from(asBytes(value)).toString('utf8')

@@ -1,0 +1,120 @@
+// May this version score vectors? Everything that is checked before it is loaded.
+import type { RegistryEvent } from '@churnstream/schemas'
+import { Projection, checkContract } from '@churnstream/schemas/model'
+import { messageOf } from '@churnstream/runtime'
+import type { ArtifactStore } from './artifact.ts'
+import { goldenRows, largestDifference, parseGolden, toleranceOf } from './core/golden.ts'
+import { ModelRefused } from './refused.ts'
+import type { TryModel } from './trial.ts'
+
+/** What a version's folder must hold. */
+const files = {
+  mlmodel: 'MLmodel',
+  onnx: 'model.onnx',
+  columns: 'columns.json',
+  golden: 'golden.json',
+} as const
+
+export interface GateSettings {
+  readonly maxMicrosecondsPerRow: number
+  readonly maxMemoryBytes: number
+}
+
+/** Measured by the gates; see load-report.avsc. */
+export interface GateFigures {
+  readonly goldenRows: number
+  readonly goldenMaxDifference: number
+  readonly goldenTolerance: number
+  readonly microsecondsPerRow: number
+  readonly memoryBytes: number
+  readonly loadMs: number
+}
+
+export interface Admitted {
+  readonly onnx: Uint8Array
+  readonly projection: Projection
+  readonly figures: GateFigures
+}
+
+/**
+ * In order: size and digest of each file; MLmodel's signature, columns, ONNX and catalogue agree and
+ * no operator is outside the list; the golden rows score alike in a process of its own; what a row
+ * costs and what the model holds in memory stay within the budget.
+ */
+export type Admit = (event: RegistryEvent) => Promise<Admitted>
+
+/** The returned function throws ModelRefused, or TransientError while the store is away. */
+export function createGates(options: {
+  readonly artifacts: ArtifactStore
+  readonly tryModel: TryModel
+  readonly settings: GateSettings
+}): Admit {
+  const { artifacts, tryModel, settings } = options
+  return async (event) => {
+    const startedAt = performance.now()
+    const [mlmodel, onnx, columns, goldenText] = await Promise.all([
+      artifacts.fetch(event, files.mlmodel).then(toText),
+      artifacts.fetch(event, files.onnx),
+      artifacts.fetch(event, files.columns).then(toText),
+      artifacts.fetch(event, files.golden).then(toText),
+    ])
+    const contract = checkContract({ mlmodel, columns, onnx })
+    const [problem, ...others] = contract.problems
+    if (problem !== undefined) {
+      const more = others.length === 0 ? '' : ` (and ${others.length} more)`
+      throw new ModelRefused(problem.code, `${problem.detail}${more}`)
+    }
+    const projection = Projection.of(contract.columns)
+    if (!(projection instanceof Projection)) {
+      throw new ModelRefused(projection.code, projection.detail)
+    }
+    const names = contract.columns.map(({ name }) => name)
+    const golden = refuseIfThrown('golden-unreadable', () => parseGolden(goldenText, names))
+    const trial = await tryModel({
+      onnx,
+      rows: goldenRows(golden),
+      width: projection.width,
+      maxMilliseconds: 2_000,
+    })
+    const goldenMaxDifference = largestDifference(golden, trial.scores)
+    const goldenTolerance = toleranceOf(golden)
+    if (!(goldenMaxDifference <= goldenTolerance)) {
+      throw new ModelRefused(
+        'golden-differs',
+        `the golden rows differ by ${goldenMaxDifference}, allowed is ${goldenTolerance}`,
+      )
+    }
+    const { microsecondsPerRow, memoryBytes } = trial
+    if (microsecondsPerRow > settings.maxMicrosecondsPerRow) {
+      throw new ModelRefused(
+        'too-slow',
+        `a row costs ${microsecondsPerRow.toFixed(0)} µs, allowed is ${settings.maxMicrosecondsPerRow}`,
+      )
+    }
+    if (memoryBytes > settings.maxMemoryBytes) {
+      throw new ModelRefused(
+        'too-much-memory',
+        `it holds ${memoryBytes} bytes, allowed are ${settings.maxMemoryBytes}`,
+      )
+    }
+    const figures = {
+      goldenRows: golden.rows.length,
+      goldenMaxDifference,
+      goldenTolerance,
+      microsecondsPerRow,
+      memoryBytes,
+      loadMs: Math.round(performance.now() - startedAt),
+    }
+    return { onnx, projection, figures }
+  }
+}
+
+function refuseIfThrown<T>(reason: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new ModelRefused(reason, messageOf(error), { cause: error })
+  }
+}
+
+const toText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8')
