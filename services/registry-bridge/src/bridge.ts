@@ -129,9 +129,14 @@ export async function runBridge(options: BridgeOptions): Promise<void> {
 
   async function readRegistered(): Promise<Registered[]> {
     const registered: Registered[] = []
-    for (const { modelName, alias, modelVersion } of await options.mlflow.aliases(
-      options.namePrefix,
-    )) {
+    const named = (await options.mlflow.models(options.namePrefix)).flatMap(({ name, aliases }) =>
+      Object.entries(aliases).map(([alias, version]) => ({
+        modelName: name,
+        alias,
+        modelVersion: version,
+      })),
+    )
+    for (const { modelName, alias, modelVersion } of named) {
       const artifactLocation = await options.mlflow.artifactLocation(modelName, modelVersion)
       const id = `${modelName} ${modelVersion} ${artifactLocation}`
       let files = hashed.get(id)
