@@ -1,16 +1,18 @@
 // Which files does a model's folder hold, and what is each one's digest?
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import type { RegistryEvent } from '@churnstream/schemas'
-import { TransientError } from '@churnstream/runtime'
+import { TransientError, messageOf } from '@churnstream/runtime'
 import { createHash } from 'node:crypto'
 
 export type ArtifactFiles = RegistryEvent['files']
 
-/** Lists and hashes a folder; a folder that is too big or not in S3 is said to be so by a string. */
+/** Lists and hashes a folder; what is wrong with this very folder is said by a string. */
 export type DescribeFolder = (location: string) => Promise<ArtifactFiles | { problem: string }>
 
 const maxFiles = 200
 const maxFolderBytes = 1024 * 1024 * 1024
+/** About the folder, not about S3: asking again changes nothing until somebody mends it. */
+const aboutTheFolder = new Set(['NoSuchBucket', 'NoSuchKey', 'AccessDenied', 'InvalidBucketName'])
 
 export function createS3Folders(endpoint: string | undefined): DescribeFolder {
   const client = new S3Client(endpoint === undefined ? {} : { endpoint, forcePathStyle: true })
@@ -27,7 +29,9 @@ export function createS3Folders(endpoint: string | undefined): DescribeFolder {
       if (objects.length > maxFiles)
         return { problem: `${location} holds more than ${maxFiles} files` }
       const bytes = objects.reduce((sum, { Size }) => sum + (Size ?? 0), 0)
-      if (bytes > maxFolderBytes) return { problem: `${location} holds ${bytes} bytes` }
+      if (bytes > maxFolderBytes) {
+        return { problem: `${location} holds ${bytes} bytes, more than ${maxFolderBytes}` }
+      }
       const files: ArtifactFiles = []
       for (const { Key } of objects) {
         const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }))
@@ -46,6 +50,9 @@ export function createS3Folders(endpoint: string | undefined): DescribeFolder {
       }
       return files.sort((a, b) => (a.path < b.path ? -1 : 1))
     } catch (error) {
+      if (error instanceof Error && aboutTheFolder.has(error.name)) {
+        return { problem: `${location} cannot be read: ${error.name}: ${messageOf(error)}` }
+      }
       throw new TransientError(`reading ${location}`, { cause: error })
     }
   }

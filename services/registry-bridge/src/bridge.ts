@@ -1,161 +1,198 @@
-// How does registry-events come to say what MLflow says?
-import {
-  DecodeProblem,
-  Decoder,
-  Encoder,
-  RegistryUnavailable,
-  type Schemas,
-} from '@churnstream/schemas'
-import { services, topics } from '@churnstream/topology'
-import {
-  TransientError,
-  messageOf,
-  type Health,
-  type Kafka,
-  type Log,
-  type TransactionalProducer,
-} from '@churnstream/runtime'
+// In which order do polls, deliveries and reports get their turn?
+import type { Schemas } from '@churnstream/schemas'
+import { topics } from '@churnstream/topology'
+import { messageOf, type Health, type Kafka, type Log } from '@churnstream/runtime'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ArtifactFiles, DescribeFolder } from './artifacts.ts'
-import { reconcile, type Announced, type Registered } from './core/reconcile.ts'
+import { createAnnouncer, versionKey } from './announcer.ts'
+import type { DescribeFolder } from './artifacts.ts'
+import { createDeliveries, type Answer } from './deliveries.ts'
+import type { BridgeMetrics } from './metrics.ts'
 import type { Mlflow } from './mlflow.ts'
+import { runReports } from './reports.ts'
+import { createRollbacks } from './rollbacks.ts'
+import type { DeliveryHeaders } from './signature.ts'
+import { createSubscription } from './subscription.ts'
+import { createTagger } from './tags.ts'
+import { isTrouble } from './trouble.ts'
 
 export interface BridgeOptions {
   readonly kafka: Kafka
-  readonly schemas: Schemas
+  readonly schemas: Pick<Schemas, 'register' | 'prepare'>
   readonly mlflow: Mlflow
   readonly describeFolder: DescribeFolder
   readonly namePrefix: string
   readonly pollIntervalMs: number
-  readonly signal: AbortSignal
+  readonly reportIntervalMs: number
+  readonly automaticRollback: boolean
+  /** Without a URL MLflow is not asked for a webhook; without secrets no delivery is believed. */
+  readonly webhook: {
+    readonly url: string | undefined
+    readonly secrets: readonly string[]
+    readonly windowMs: number
+  }
+  /** Name and version of this service, for verdicts of its own. */
+  readonly by: string
+  readonly now: () => number
   readonly log: Log
   readonly health: Health
-  readonly onAnnounced?: (origin: string) => void
+  readonly metrics: BridgeMetrics
 }
 
-const topic = topics.registryEvents
-const transactionalId = `churnstream.${services.registryBridge.name}`
+export interface Bridge {
+  /** Until the signal. Rejects on a bug or when Kafka says that it can't go on. */
+  run(signal: AbortSignal): Promise<void>
+  /** Answers a webhook delivery. */
+  receive(headers: DeliveryHeaders, body: Buffer): Promise<Answer>
+}
+
 const retryMs = 1_000
 const part = 'registry'
 
 /**
- * One writer: a transactional id that fences an older bridge, and only then the topic is read, so
- * epochs can't be given out twice. A poll never fails the service: what can't be reached is asked
- * for again, and what the topic says stays.
+ * Polls never fail the service: what can't be reached is asked for again, and what the topic says
+ * stays. Deliveries only make a poll's work come earlier.
  */
-export async function runBridge(options: BridgeOptions): Promise<void> {
-  const { kafka, schemas, signal, log, health } = options
-  health.waitFor(part, 'MLflow was not read yet')
-  const hashed = new Map<string, ArtifactFiles>()
-  const refused = new Set<string>()
-  let encoder: Encoder<'registry-event'> | undefined
-  let producer: TransactionalProducer | undefined
-  let announced = new Map<string, Announced>()
+export function createBridge(options: BridgeOptions): Bridge {
+  const { mlflow, log, health, metrics, webhook } = options
+  const broken = Promise.withResolvers<never>()
+  broken.promise.catch(() => undefined)
+  const announcer = createAnnouncer({
+    ...options,
+    onAnnounced: (origin) => metrics.events.inc({ origin }),
+    onUnreadableEvent: () => metrics.unreadable.inc({ topic: topics.registryEvents.name }),
+  })
+  const tagger = createTagger({
+    mlflow,
+    by: options.by,
+    now: options.now,
+    onMetricsRefused: (error) =>
+      log.warn({ reason: messageOf(error) }, 'figures of a challenger are only in its tag'),
+  })
+  const rollBackUnhealthy = createRollbacks({
+    mlflow,
+    announcer,
+    now: options.now,
+    onResult: (result) => metrics.rollbacks.inc({ result }),
+    log,
+  })
+  const subscription =
+    webhook.url !== undefined && webhook.secrets[0] !== undefined
+      ? createSubscription({ mlflow, url: webhook.url, secret: webhook.secrets[0], log })
+      : undefined
 
-  while (!signal.aborted) {
-    let pause = options.pollIntervalMs
-    try {
-      encoder ??= new Encoder(
-        'registry-event',
-        await schemas.register('registry-event', topic.name),
-      )
-      if (producer === undefined) {
-        producer = await kafka.openTransactional(transactionalId)
-        announced = await readAnnounced()
-      }
-      await poll(encoder, producer)
-      health.ready(part)
-    } catch (error) {
-      if (!(error instanceof TransientError || error instanceof RegistryUnavailable)) throw error
-      log.warn({ reason: messageOf(error) }, 'the registry will be read again')
-      health.waitFor(part, messageOf(error))
-      await producer?.close()
-      producer = undefined
-      pause = Math.min(retryMs, pause)
-    }
-    await delay(pause, undefined, { signal }).catch(() => undefined)
-  }
-  await producer?.close()
-
-  async function readAnnounced(): Promise<Map<string, Announced>> {
-    const decoder = new Decoder('registry-event')
-    const found = new Map<string, Announced>()
-    for await (const records of kafka.read(topic.name, 0)) {
-      await schemas.prepare(
-        decoder,
-        records.flatMap(({ value }) => (value === null ? [] : [value])),
-      )
-      for (const { key, value, offset } of records) {
-        const name = key?.toString() ?? ''
-        if (value === null) {
-          found.set(name, { event: null, epoch: found.get(name)?.epoch ?? 0 })
-          continue
-        }
-        const event = decoder.decode(value)
-        if (event instanceof DecodeProblem) {
-          throw new Error(`${topic.name} offset ${offset} is no registry event: ${event.detail}`)
-        }
-        found.set(name, { event, epoch: event.epoch })
-      }
-    }
-    return found
+  /** One at a time: a reading of MLflow must not be announced after a newer one. */
+  let tail: Promise<unknown> = Promise.resolve()
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = tail.then(work, work)
+    tail = turn.catch(() => undefined)
+    return turn
   }
 
-  async function poll(
-    encode: Encoder<'registry-event'>,
-    writer: TransactionalProducer,
-  ): Promise<void> {
-    const registered = await readRegistered()
-    const changes = reconcile(announced, registered, 'reconcile')
-    if (changes.length === 0) return
-    await writer.commit({
-      records: changes.map(({ key, event }) => ({
-        topic: topic.name,
-        partition: 0,
-        key,
-        value: event === null ? null : encode.encode(event),
-      })),
+  /** A delivery that comes while another of its model still waits is served by the same reading. */
+  const waiting = new Map<string, Promise<void>>()
+  let nudged = new AbortController()
+  function reconcileSoon(modelName: string): Promise<void> {
+    const known = waiting.get(modelName)
+    if (known !== undefined) return known
+    const turn = inTurn(async () => {
+      waiting.delete(modelName)
+      try {
+        await announcer.reconcile('webhook', modelName)
+      } catch (error) {
+        // MLflow may give up before what we miss is back; polling doesn't.
+        nudged.abort()
+        throw error
+      }
     })
-    for (const { key, event } of changes) {
-      const epoch = event?.epoch ?? announced.get(key)?.epoch ?? 0
-      announced.set(key, { event, epoch })
-      options.onAnnounced?.('reconcile')
-      log.info(
-        { key, modelVersion: event?.modelVersion, epoch, removed: event === null },
-        'announced',
-      )
+    waiting.set(modelName, turn)
+    return turn
+  }
+
+  async function subscribe(): Promise<void> {
+    try {
+      await subscription?.ensure()
+      metrics.subscribed.set(subscription === undefined ? 0 : 1)
+    } catch (error) {
+      if (!isTrouble(error)) throw error
+      metrics.subscribed.set(0)
+      log.warn({ reason: messageOf(error) }, 'no webhook in MLflow: polling goes on')
     }
   }
 
-  async function readRegistered(): Promise<Registered[]> {
-    const registered: Registered[] = []
-    const named = (await options.mlflow.models(options.namePrefix)).flatMap(({ name, aliases }) =>
-      Object.entries(aliases).map(([alias, version]) => ({
-        modelName: name,
-        alias,
-        modelVersion: version,
-      })),
-    )
-    for (const { modelName, alias, modelVersion } of named) {
-      const artifactLocation = await options.mlflow.artifactLocation(modelName, modelVersion)
-      const id = `${modelName} ${modelVersion} ${artifactLocation}`
-      let files = hashed.get(id)
-      if (files === undefined) {
-        const described = await options.describeFolder(artifactLocation)
-        if ('problem' in described) {
-          if (!refused.has(id))
-            log.error({ modelName, modelVersion, ...described }, 'version not announced')
-          refused.add(id)
-          // What the alias named before stays announced: an unusable version must not stop scoring.
-          const before = announced.get(`${modelName}@${alias}`)?.event
-          if (before) registered.push(before)
-          continue
-        }
-        files = described
-        hashed.set(id, files)
+  async function tagUnreadable(): Promise<void> {
+    const found = [...announcer.unreadable().values()]
+    metrics.unreadableVersions.set(found.length)
+    for (const { modelName, modelVersion, problem } of found) {
+      try {
+        await tagger.unreadable(modelName, modelVersion, problem)
+      } catch (error) {
+        if (!isTrouble(error)) throw error
+        log.warn({ modelName, modelVersion, reason: messageOf(error) }, 'told at the next poll')
       }
-      registered.push({ modelName, alias, modelVersion, artifactLocation, files })
     }
-    return registered
+  }
+
+  async function poll(signal: AbortSignal): Promise<void> {
+    health.waitFor(part, 'MLflow was not read yet')
+    while (!signal.aborted) {
+      let pauseMs = options.pollIntervalMs
+      nudged = new AbortController()
+      try {
+        await subscribe()
+        await inTurn(() => announcer.reconcile('reconcile'))
+        health.ready(part)
+        await tagUnreadable()
+      } catch (error) {
+        if (!isTrouble(error)) throw error
+        log.warn({ reason: messageOf(error) }, 'the registry will be read again')
+        health.waitFor(part, messageOf(error))
+        pauseMs = Math.min(retryMs, pauseMs)
+        await delay(pauseMs, undefined, { signal }).catch(() => undefined)
+        continue
+      }
+      const wake = AbortSignal.any([signal, nudged.signal])
+      await delay(pauseMs, undefined, { signal: wake }).catch(() => undefined)
+    }
+  }
+
+  return {
+    receive: createDeliveries({
+      ...webhook,
+      namePrefix: options.namePrefix,
+      now: options.now,
+      reconcile: reconcileSoon,
+      onFatal: broken.reject,
+      onResult: (result) => metrics.deliveries.inc({ result }),
+      log,
+    }),
+
+    async run(signal) {
+      const ending = new AbortController()
+      const either = AbortSignal.any([signal, ending.signal])
+      const parts = [
+        poll(either),
+        runReports(
+          {
+            ...options,
+            tagger,
+            intervalMs: options.reportIntervalMs,
+            isUnreadable: (name, version) => announcer.unreadable().has(versionKey(name, version)),
+            onUnhealthy: (verdict) =>
+              options.automaticRollback
+                ? inTurn(() => rollBackUnhealthy(verdict))
+                : Promise.resolve(true),
+            onUnreadableReport: () => metrics.unreadable.inc({ topic: topics.loadReports.name }),
+          },
+          either,
+        ),
+      ]
+      try {
+        await Promise.race([Promise.all(parts), broken.promise])
+      } finally {
+        ending.abort()
+        await Promise.allSettled(parts)
+        await inTurn(() => announcer.close())
+      }
+    },
   }
 }

@@ -1,4 +1,4 @@
-// The registry bridge: what MLflow's aliases name, onto registry-events.
+// The registry bridge: what MLflow's aliases name, onto registry-events; what scorers report, to MLflow.
 import {
   Health,
   createKafkajsKafka,
@@ -11,10 +11,12 @@ import {
 } from '@churnstream/runtime'
 import { Schemas } from '@churnstream/schemas'
 import { services } from '@churnstream/topology'
-import { Counter } from 'prom-client'
+import manifest from '../package.json' with { type: 'json' }
 import { createS3Folders } from './artifacts.ts'
-import { runBridge } from './bridge.ts'
+import { createBridge } from './bridge.ts'
 import { config } from './config.ts'
+import { webhookRoutes } from './deliveries.ts'
+import { createBridgeMetrics } from './metrics.ts'
 import { createMlflow } from './mlflow.ts'
 
 const service = services.registryBridge
@@ -24,38 +26,47 @@ await runMain(async () => {
   const log = createLog(service.name, env.LOG_LEVEL)
   const signal = shutdownSignal()
   const metrics = createMetrics(service.name)
+  const bridgeMetrics = createBridgeMetrics(metrics)
   const health = new Health()
-  const announced = new Counter({
-    name: 'churnstream_registry_events_total',
-    help: 'Registry events written, by how the change was found',
-    labelNames: ['origin'],
-    registers: [metrics.registry],
-  })
 
-  await using operations = await openOperations({
-    host: env.HTTP_HOST,
-    port: env.HTTP_PORT,
-    health,
-    metrics,
-  })
   const kafka = createKafkajsKafka({
     brokers: env.KAFKA_BOOTSTRAP_SERVERS,
     clientId: service.name,
     log,
   })
-  log.info('started')
-  await runBridge({
+  const bridge = createBridge({
     kafka,
     schemas: new Schemas({ url: env.SCHEMA_REGISTRY_URL }),
-    mlflow: createMlflow(env.MLFLOW_TRACKING_URI),
+    mlflow: createMlflow(env.MLFLOW_TRACKING_URI, {
+      username: env.MLFLOW_TRACKING_USERNAME,
+      password: env.MLFLOW_TRACKING_PASSWORD,
+    }),
     describeFolder: createS3Folders(env.S3_ENDPOINT),
     namePrefix: env.MODEL_NAME_PREFIX,
     pollIntervalMs: env.POLL_INTERVAL_MS,
-    signal,
+    reportIntervalMs: env.REPORT_INTERVAL_MS,
+    automaticRollback: env.AUTOMATIC_ROLLBACK,
+    webhook: {
+      url: env.WEBHOOK_URL,
+      secrets: env.WEBHOOK_SECRETS,
+      windowMs: env.WEBHOOK_WINDOW_MS,
+    },
+    by: `${service.name} ${manifest.version}`,
+    now: () => Date.now(),
     log,
     health,
-    onAnnounced: (origin) => announced.inc({ origin }),
+    metrics: bridgeMetrics,
   })
+  const countDelivery = (result: string): void => bridgeMetrics.deliveries.inc({ result })
+  await using operations = await openOperations({
+    host: env.HTTP_HOST,
+    port: env.HTTP_PORT,
+    health,
+    metrics,
+    routes: webhookRoutes((headers, body) => bridge.receive(headers, body), countDelivery),
+  })
+  log.info('started')
+  await bridge.run(signal)
   await kafka.close()
   void operations
   log.info({ reason: String(signal.reason) }, 'stopped')

@@ -48,15 +48,20 @@ export function serveOperations(app: FastifyInstance, health: Health, metrics: M
   })
 }
 
-/** The operations server of a service that serves nothing else. */
+/** Adds what a service serves beside its operations. */
+export type Routes = (app: FastifyInstance) => void
+
+/** The operations server of a service, and the few routes of its own that it may have. */
 export async function openOperations(options: {
   host: string
   port: number
   health: Health
   metrics: Metrics
+  routes?: Routes
 }): Promise<AsyncDisposable> {
   const app = Fastify({ forceCloseConnections: true })
   serveOperations(app, options.health, options.metrics)
+  options.routes?.(app)
   await listen(app, options.host, options.port)
   return { [Symbol.asyncDispose]: () => app.close() }
 }

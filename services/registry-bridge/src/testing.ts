@@ -1,0 +1,2 @@
+// What does a test of moves need without a server?
+export { awayAt, MemoryMlflow } from './memory-mlflow.ts'
