@@ -29,7 +29,8 @@ export class MemoryMlflow implements Mlflow {
   /** Called before each method; a throw there is what a server that is away does. */
   failpoint: (method: string) => void = () => undefined
   readonly #models = new Map<string, Model>()
-  readonly #webhooks = new Map<string, Webhook & { readonly secret: string }>()
+  readonly #webhooks = new Map<string, Webhook>()
+  readonly #secrets = new Map<string, string>()
   #ids = 0
 
   /** Registers the next version of a model; creates the model if need be. */
@@ -54,7 +55,7 @@ export class MemoryMlflow implements Mlflow {
   }
 
   secretOf(webhookId: string): string | undefined {
-    return this.#webhooks.get(webhookId)?.secret
+    return this.#secrets.get(webhookId)
   }
 
   #called(method: string, ...change: string[]): void {
@@ -162,14 +163,16 @@ export class MemoryMlflow implements Mlflow {
 
   async webhooks(): Promise<Webhook[]> {
     this.#called('webhooks')
-    return [...this.#webhooks.values()].map(({ secret: _, ...told }) => told)
+    return [...this.#webhooks.values()]
   }
 
   async createWebhook(settings: WebhookSettings & { readonly secret: string }): Promise<Webhook> {
     this.#called('createWebhook', settings.name)
     const id = String(++this.#ids)
-    const created = { ...settings, id, createdAt: this.#ids }
+    const { secret, ...told } = settings
+    const created = { ...told, id, createdAt: this.#ids }
     this.#webhooks.set(id, created)
+    this.#secrets.set(id, secret)
     return created
   }
 
@@ -180,7 +183,9 @@ export class MemoryMlflow implements Mlflow {
     this.#called('updateWebhook', id)
     const known = this.#webhooks.get(id)
     if (known === undefined) throw missing(`webhook ${id}`)
-    this.#webhooks.set(id, { ...known, ...settings })
+    const { secret = this.#secrets.get(id) ?? '', ...told } = settings
+    this.#webhooks.set(id, { ...known, ...told })
+    this.#secrets.set(id, secret)
   }
 
   async deleteWebhook(id: string): Promise<void> {

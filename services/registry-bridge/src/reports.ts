@@ -50,7 +50,7 @@ export async function runReports(options: ReportsOptions, signal: AbortSignal): 
   const verdicts = new Map<string, Verdicts>()
   const toTell = new Set<string>()
   const trials = new Map<string, TrialState>()
-  /** By model: the newest unhealthy verdict under champion that isn't settled. */
+  /** Unhealthy verdicts under champion that aren't settled, one of each model, version and epoch. */
   const unhealthy = new Map<string, Verdict>()
   let news = new AbortController()
   let taking: Promise<void> = Promise.resolve()
@@ -118,7 +118,7 @@ export async function runReports(options: ReportsOptions, signal: AbortSignal): 
       verdicts.set(key, addVerdict(verdicts.get(key) ?? noVerdicts, verdict))
       toTell.add(key)
       if (verdict.verdict === 'unhealthy' && verdict.alias === aliases.champion) {
-        unhealthy.set(verdict.modelName, verdict)
+        unhealthy.set(`${key} ${verdict.epoch}`, verdict)
       }
     }
     const key = trialKey(report)
@@ -152,13 +152,10 @@ export async function runReports(options: ReportsOptions, signal: AbortSignal): 
         } else trouble ??= error
       }
     }
-    for (const [modelName, verdict] of unhealthy) {
-      const settle = () => {
-        if (unhealthy.get(modelName) === verdict) unhealthy.delete(modelName)
-      }
+    for (const [key, verdict] of unhealthy) {
       await attempt(
         async () => {
-          if (await options.onUnhealthy(verdict)) settle()
+          if (await options.onUnhealthy(verdict)) unhealthy.delete(key)
         },
         () => undefined,
       )
