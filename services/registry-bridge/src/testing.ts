@@ -1,2 +1,3 @@
-// What does a test of moves need without a server?
+// What do tests need that stand in for MLflow?
 export { awayAt, MemoryMlflow } from './memory-mlflow.ts'
+export { sign } from './signature.ts'
