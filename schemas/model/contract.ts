@@ -2,7 +2,13 @@
 import { catalogue, type Feature } from '../src/catalogue.ts'
 import { parseColumns, type Column } from './columns.ts'
 import { fillingOf, type Filling } from './filling.ts'
-import { allowedOperators, describeOnnx, floatElement, type OnnxDescription } from './onnx.ts'
+import {
+  allowedDomains,
+  allowedOperators,
+  describeOnnx,
+  floatElement,
+  type OnnxDescription,
+} from './onnx.ts'
 import { ContractProblem } from './problem.ts'
 import { parseSignature, type Signature, type SignatureColumn } from './signature.ts'
 
@@ -82,15 +88,22 @@ const tensorType = (signature: Signature | ContractProblem): string =>
 function orderProblems(columns: readonly Column[], signature: Signature): ContractProblem[] {
   if (signature.kind === 'tensor') {
     const isFloat = signature.type === 'float32' || signature.type === 'float64'
-    const fits = signature.shape.length === 2 && signature.shape[1] === columns.length
-    if (isFloat && fits) return []
+    const [rows, width, ...more] = signature.shape
+    const isWide = width === columns.length && more.length === 0
+    if (isFloat && isWide && rows === -1) return []
+    const code = !isFloat ? 'wrong-type' : !isWide ? 'wrong-width' : 'wrong-input'
     const detail = `the signature is a ${signature.type} tensor of shape [${signature.shape.join(', ')}], columns.json has ${columns.length} columns: it must be float32 or float64 of [-1, ${columns.length}]`
-    return [new ContractProblem(isFloat ? 'wrong-width' : 'wrong-type', detail)]
+    return [new ContractProblem(code, detail)]
   }
   const declared = signature.columns.map(({ name }) => name)
   const named = columns.map(({ name }) => name)
   const [inColumns, inSignature] = [new Set(named), new Set(declared)]
   const problems: ContractProblem[] = []
+  const twice = declared.filter((name, index) => declared.indexOf(name) !== index)
+  for (const name of new Set(twice)) {
+    const detail = `the signature names ${name} twice`
+    problems.push(new ContractProblem('duplicate-column', detail, name))
+  }
   const renamed = new Set<string>()
   for (const [index, name] of named.entries()) {
     if (inSignature.has(name)) continue
@@ -163,6 +176,10 @@ function onnxProblems(onnx: OnnxDescription, width: number): ContractProblem[] {
       `model.onnx uses ${foreign.join(', ')}; a tree ensemble needs ${[...allowedOperators].join(', ')} at most`,
     )
   }
+  const domains = onnx.domains.filter((domain) => !allowedDomains.has(domain))
+  if (foreign.length === 0 && domains.length > 0) {
+    add('operator-not-allowed', `model.onnx imports operators of ${domains.join(', ')}`)
+  }
   if (onnx.hasExternalData) add('external-data', 'model.onnx keeps data in another file')
   const [input, ...others] = onnx.inputs
   const rowWidth = input?.shape[1]
@@ -180,12 +197,21 @@ function onnxProblems(onnx: OnnxDescription, width: number): ContractProblem[] {
     )
   }
   const output = onnx.outputs.find(({ name }) => name === 'probabilities')
-  if (output?.elementType !== floatElement) {
-    const names = onnx.outputs.map(({ name }) => name).join(', ')
+  // A file may leave a shape out; the golden rows then show how long the output is.
+  const [, classes = 2] = output?.shape ?? []
+  if (
+    output?.elementType !== floatElement ||
+    ![0, 2].includes(output.shape.length) ||
+    classes !== 2
+  ) {
+    const found = onnx.outputs.map(({ name, shape }) => `${name} [${shapeText(shape)}]`)
     add(
       'wrong-output',
-      `model.onnx must have a float output probabilities of [rows, 2]; it has ${names}`,
+      `model.onnx must have a float output probabilities of [rows, 2]; it has ${found.join(', ') || 'none'}`,
     )
   }
   return problems
 }
+
+const shapeText = (shape: readonly (number | undefined)[]): string =>
+  shape.map((length) => length ?? 'any').join(', ')

@@ -15,10 +15,15 @@ export interface OnnxDescription {
   readonly operators: readonly string[]
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
+  /** Domains of the operator sets that the file imports; ai.onnx for the nameless one. */
+  readonly domains: readonly string[]
   readonly hasExternalData: boolean
 }
 
 export const floatElement = 1
+const maxDepth = 16
+
+export const allowedDomains: ReadonlySet<string> = new Set(['ai.onnx', 'ai.onnx.ml'])
 
 /**
  * What converters make of a binary tree ensemble. Nothing that loops, branches, reads files or comes
@@ -47,44 +52,82 @@ export const allowedOperators: ReadonlySet<string> = new Set([
  * Field numbers: onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 export function describeOnnx(bytes: Uint8Array): OnnxDescription | ContractProblem {
-  const found: Found = { operators: new Set(), inputs: [], outputs: [], hasExternalData: false }
-  try {
-    const hasGraph = fieldsOf(bytes, (field, value) => {
-      if (field === 7) readGraph(asBytes(value), found, true)
-      // Functions: their nodes stand directly in them.
-      else if (field === 25) {
-        fieldsOf(asBytes(value), (inner, node) => {
-          if (inner === 7) readNode(asBytes(node), found)
-        })
-      }
-    }).has(7)
-    if (!hasGraph) return new ContractProblem('onnx-unreadable', 'model.onnx holds no graph')
-  } catch (error) {
-    const detail = `model.onnx is no ONNX file, or not whole: ${(error as Error).message}`
-    return new ContractProblem('onnx-unreadable', detail)
+  const found: Found = {
+    operators: new Set(),
+    domains: new Set(),
+    inputs: [],
+    outputs: [],
+    hasExternalData: false,
+    depth: 0,
   }
-  return { ...found, operators: [...found.operators].sort() }
+  let graphs = 0
+  try {
+    fieldsOf(bytes, (field, value) => {
+      if (field === 7) {
+        graphs++
+        readGraph(asBytes(value), found, true)
+      } else if (field === 8) found.domains.add(readDomain(asBytes(value)))
+      else if (field === 20) readTraining(asBytes(value), found)
+      else if (field === 25) readFunction(asBytes(value), found)
+    })
+  } catch (error) {
+    return unreadable(`model.onnx is no ONNX file, or not whole: ${(error as Error).message}`)
+  }
+  // A protobuf reader merges messages that stand twice, and would see another graph than this one.
+  if (graphs !== 1) return unreadable(`model.onnx holds ${graphs} graphs, not one`)
+  const { operators, domains, depth: _, ...rest } = found
+  return { ...rest, operators: [...operators].sort(), domains: [...domains].sort() }
 }
+
+const unreadable = (detail: string) => new ContractProblem('onnx-unreadable', detail)
 
 interface Found {
   readonly operators: Set<string>
+  readonly domains: Set<string>
   inputs: OnnxValue[]
   outputs: OnnxValue[]
   hasExternalData: boolean
+  /** How many graphs the one being read stands in, itself included. */
+  depth: number
 }
 
 type FieldValue = number | Uint8Array
 
+function readDomain(bytes: Uint8Array): string {
+  let domain = ''
+  fieldsOf(bytes, (field, value) => {
+    if (field === 1) domain = asText(value)
+  })
+  return nameOf(domain)
+}
+
+function readTraining(bytes: Uint8Array, found: Found): void {
+  fieldsOf(bytes, (field, value) => {
+    if (field === 1 || field === 2) readGraph(asBytes(value), found, false)
+  })
+}
+
+function readFunction(bytes: Uint8Array, found: Found): void {
+  fieldsOf(bytes, (field, value) => {
+    if (field === 7) readNode(asBytes(value), found)
+    else if (field === 9) found.domains.add(readDomain(asBytes(value)))
+    else if (field === 11) readAttribute(asBytes(value), found)
+  })
+}
+
 function readGraph(bytes: Uint8Array, found: Found, isMain: boolean): void {
+  if (++found.depth > maxDepth) throw new Error(`graphs are nested more than ${maxDepth} deep`)
   const initialised = new Set<string>()
   const inputs: OnnxValue[] = []
   fieldsOf(bytes, (field, value) => {
     if (field === 1) readNode(asBytes(value), found)
     else if (field === 5) initialised.add(readTensor(asBytes(value), found))
+    else if (field === 15) readSparseTensor(asBytes(value), found)
     else if (field === 11 && isMain) inputs.push(readValue(asBytes(value)))
     else if (field === 12 && isMain) found.outputs.push(readValue(asBytes(value)))
   })
   if (isMain) found.inputs = inputs.filter(({ name }) => !initialised.has(name))
+  found.depth--
 }
 
 function readNode(bytes: Uint8Array, found: Found): void {
@@ -94,13 +137,22 @@ function readNode(bytes: Uint8Array, found: Found): void {
     else if (field === 7) domain = asText(value)
     else if (field === 5) readAttribute(asBytes(value), found)
   })
-  found.operators.add(`${domain === '' ? 'ai.onnx' : domain}.${operator}`)
+  found.operators.add(`${nameOf(domain)}.${operator}`)
 }
+
+const nameOf = (domain: string): string => (domain === '' ? 'ai.onnx' : domain)
 
 function readAttribute(bytes: Uint8Array, found: Found): void {
   fieldsOf(bytes, (field, value) => {
     if (field === 5 || field === 10) readTensor(asBytes(value), found)
     else if (field === 6 || field === 11) readGraph(asBytes(value), found, false)
+    else if (field === 22 || field === 23) readSparseTensor(asBytes(value), found)
+  })
+}
+
+function readSparseTensor(bytes: Uint8Array, found: Found): void {
+  fieldsOf(bytes, (field, value) => {
+    if (field === 1 || field === 2) readTensor(asBytes(value), found)
   })
 }
 
@@ -108,8 +160,8 @@ function readTensor(bytes: Uint8Array, found: Found): string {
   let name = ''
   fieldsOf(bytes, (field, value) => {
     if (field === 8) name = asText(value)
-    // external_data, or data_location EXTERNAL
-    else if (field === 13 || (field === 14 && value === 1)) found.hasExternalData = true
+    // external_data, or a data_location other than DEFAULT
+    else if (field === 13 || (field === 14 && value !== 0)) found.hasExternalData = true
   })
   return name
 }
@@ -144,10 +196,9 @@ function readDimension(bytes: Uint8Array): number | undefined {
   return length
 }
 
-/** Calls for each field; gives the numbers of those that were there. @throws when cut short */
-function fieldsOf(bytes: Uint8Array, onField: (field: number, value: FieldValue) => void) {
+/** Calls for each field in order. @throws Error when it is cut short or no protobuf */
+function fieldsOf(bytes: Uint8Array, onField: (field: number, value: FieldValue) => void): void {
   const reader = new PbfReader(bytes)
-  const fields = new Set<number>()
   while (reader.pos < bytes.length) {
     const key = reader.readVarint()
     const [field, wireType] = [key >>> 3, key & 7]
@@ -163,10 +214,8 @@ function fieldsOf(bytes: Uint8Array, onField: (field: number, value: FieldValue)
     if (field === 0 || !(reader.pos <= bytes.length)) {
       throw new Error(`it ends within field ${field} at byte ${bytes.length}`)
     }
-    fields.add(field)
     onField(field, value)
   }
-  return fields
 }
 
 function skipped(reader: PbfReader, bytes: number): number {

@@ -20,7 +20,7 @@ export function parseSignature(mlmodel: string): Signature | ContractProblem {
   let document: unknown
   try {
     // No aliases: a small file must not grow into a large one.
-    document = parse(mlmodel, { maxAliasCount: 0 })
+    document = parse(mlmodel, { maxAliasCount: 0, logLevel: 'error' })
   } catch (error) {
     return unreadable(`MLmodel is no YAML: ${(error as Error).message}`)
   }
