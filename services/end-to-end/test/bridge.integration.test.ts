@@ -84,7 +84,7 @@ async function freePort(): Promise<number> {
 interface BridgeProcess {
   readonly url: string
   readonly process: OwnedProcess
-  isReady(): Promise<boolean>
+  readonly isReady: () => Promise<boolean>
 }
 
 let started = 0

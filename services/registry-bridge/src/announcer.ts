@@ -71,7 +71,13 @@ const isAboutVersion = (error: unknown): boolean =>
 export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const { kafka, schemas, mlflow, log } = options
   const decoder = new Decoder('registry-event')
-  const announced = new Map<string, Announced>()
+  /** What the topic shows. */
+  const shown = new Map<string, Announced>()
+  /**
+   * What we wrote and the topic does not show yet: a commit is acknowledged before its end is in the
+   * topic. Nobody else can have written behind it, for fencing us would have waited for that end.
+   */
+  const written = new Map<string, Announced>()
   /** Digests by version and location. */
   const hashed = new Map<string, ArtifactFiles>()
   const unreadable = new Map<string, Unreadable>()
@@ -81,10 +87,10 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   let seenEnd = -1n
   let closed = false
 
-  /**
-   * What the topic says, never what we meant to write: another bridge may have written since, and a
-   * commit that failed may have happened.
-   */
+  const announcedOf = (key: string): RegistryEvent | null =>
+    (written.get(key) ?? shown.get(key))?.event ?? null
+
+  /** Another bridge may have written since, and a commit that failed may have happened. */
   async function catchUp(): Promise<void> {
     const end = (await kafka.endOffsets(topic.name))[0] ?? 0n
     // An open transaction hides what follows it; its end is a record too, and moves the end.
@@ -92,7 +98,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     if (position !== undefined && end < position) {
       log.warn({ topic: topic.name }, 'the topic was made anew: everything is announced again')
       position = undefined
-      announced.clear()
+      shown.clear()
     }
     for await (const records of kafka.read(topic.name, 0, position)) {
       const values = records.flatMap(({ value }) => (value === null ? [] : [value]))
@@ -106,7 +112,11 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
           log.error({ offset: String(offset), detail: event.detail }, 'unreadable registry event')
           options.onUnreadableEvent()
         }
-        announced.set(key?.toString() ?? '', { event: unread ? null : event })
+        const name = key?.toString() ?? ''
+        const now: Announced = { event: unread ? null : event }
+        shown.set(name, now)
+        const ours = written.get(name)
+        if (ours !== undefined && ours.event?.epoch === now.event?.epoch) written.delete(name)
       }
     }
     seenEnd = end
@@ -117,7 +127,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     for (let round = 0; round < maxRounds; round++) {
       await catchUp()
       const { registered, trouble } = await readRegistered(modelName)
-      const found = reconcile(announced, registered, {
+      const found = reconcile(new Map([...shown, ...written]), registered, {
         origin,
         endOffset: Number(seenEnd),
         modelName,
@@ -158,16 +168,17 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     } catch (error) {
       // Fenced, or of unknown outcome: another producer, and the topic is read again.
       producer = undefined
+      written.clear()
       await writer.close()
       throw error
     }
     for (const { key, event } of changes) {
+      written.set(key, { event })
       const origin = (event?.origin ?? 'reconcile') as Origin
       options.onAnnounced(origin)
       const { modelVersion, epoch } = event ?? {}
       log.info({ key, modelVersion, epoch, origin, removed: event === null }, 'announced')
     }
-    await catchUp()
   }
 
   /**
@@ -176,7 +187,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
    */
   function forgetDigest(change: Change): boolean {
     const { event } = change
-    if (event === null || !bytesDiffer(announced.get(change.key)?.event, change)) return false
+    if (event === null || !bytesDiffer(announcedOf(change.key), change)) return false
     const id = `${versionKey(event.modelName, event.modelVersion)} ${event.artifactLocation}`
     if (fresh.has(id)) return false
     return hashed.delete(id)
@@ -188,7 +199,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   async function withOrigins(changes: readonly Change[]): Promise<Change[]> {
     const found: Change[] = []
     for (const change of changes) {
-      const before = announced.get(change.key)?.event
+      const before = announcedOf(change.key)
       const { event } = change
       const moved = before && event && before.modelVersion !== event.modelVersion
       if (!moved || event.alias !== aliases.champion) {
@@ -227,7 +238,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
           trouble ??= error
         }
         // An unusable version must not stop scoring.
-        const before = announced.get(keyOf({ modelName: name, alias }))?.event
+        const before = announcedOf(keyOf({ modelName: name, alias }))
         if (before) registered.push(before)
       }
     }
@@ -281,7 +292,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     },
     async newest(modelName, alias) {
       await catchUp()
-      return announced.get(keyOf({ modelName, alias }))?.event ?? null
+      return announcedOf(keyOf({ modelName, alias }))
     },
     unreadable: () => unreadable,
     async close() {

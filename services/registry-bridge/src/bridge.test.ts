@@ -423,6 +423,43 @@ test('Bridge - an alias that returns after its tombstone was compacted away has 
   assert.ok((epochs[4] as number) > 4, `epochs ${epochs.join()}`)
 })
 
+test('Bridge - what it wrote and the topic does not show yet is not said again', async (t) => {
+  const of = await world()
+  let shown = Infinity
+  // A commit is acknowledged before its end is in the topic, and until then readers see nothing.
+  const late: Kafka = {
+    ...of.kafka,
+    async endOffsets(topic) {
+      const [end = 0n] = await of.kafka.endOffsets(topic)
+      return [shown === Infinity ? end + 1n : end]
+    },
+    async *read(topic, partition, from) {
+      for await (const records of of.kafka.read(topic, partition, from)) {
+        yield records.filter(({ offset }) => offset < shown)
+      }
+    },
+  }
+  const { deliver } = await started(t, { ...of, kafka: late })
+  for (const hidden of [0, 1, Infinity]) {
+    shown = hidden
+    await of.mlflow.setAlias(name, 'champion', '1')
+    await deliver()
+    await deliver()
+    await of.mlflow.setAlias(name, 'champion', '2')
+    await deliver()
+    await of.mlflow.deleteAlias(name, 'champion')
+    await deliver()
+    await deliver()
+  }
+  const versions = (await said(of.kafka)).map(({ event }) => event?.modelVersion ?? null)
+  assert.deepEqual(versions, ['1', '2', null, '1', '2', null, '1', '2', null])
+  const epochs = (await said(of.kafka)).flatMap(({ event }) => event?.epoch ?? [])
+  assert.deepEqual(
+    epochs,
+    [...new Set(epochs)].toSorted((a, b) => a - b),
+  )
+})
+
 test('Bridge - an unreadable registry event is mended by a new one', async (t) => {
   const of = await world()
   const topic = topics.registryEvents.name
