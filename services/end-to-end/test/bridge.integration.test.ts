@@ -291,7 +291,6 @@ test('webhook - forged, old, replayed, malformed and misplaced requests change n
   const others = await ourWebhooks()
   await Promise.all(others.map(({ id }) => mlflow.updateWebhook(id, { status: 'DISABLED' })))
   await mlflow.setAlias(name, champion, '1')
-  const tooLarge = about(name) + ' '.repeat(1 << 20)
   assert.deepEqual(
     {
       replayed: await send({ id: 'replayed' }),
@@ -301,7 +300,6 @@ test('webhook - forged, old, replayed, malformed and misplaced requests change n
       old: await send({ at: now - 901 }),
       future: await send({ at: now + 930 }),
       malformed: await send({ body: '{"entity": ' }),
-      tooLarge: await send({ body: tooLarge }),
       foreign: await send({ body: about('fraud') }),
     },
     {
@@ -312,10 +310,12 @@ test('webhook - forged, old, replayed, malformed and misplaced requests change n
       old: '401 too-old',
       future: '401 from-the-future',
       malformed: '400 malformed',
-      tooLarge: '413 too-large',
       foreign: '200 ignored',
     },
   )
+  // Refused by its length, so the connection may be closed before the client has sent it all.
+  const tooLarge = await send({ body: about(name) + ' '.repeat(1 << 20) }).catch(() => 'cut off')
+  assert.match(tooLarge, /^(413 too-large|cut off)$/)
   const statusOf = async (method: string, at: string) =>
     (await fetch(at, { method, redirect: 'manual' })).status
   for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
@@ -326,6 +326,7 @@ test('webhook - forged, old, replayed, malformed and misplaced requests change n
   assert.deepEqual(await said(name), [])
   const metrics = await (await fetch(`${url}/metrics`)).text()
   assert.match(metrics, /webhook_deliveries_total\{result="bad-signature"[^}]*\} 2/)
+  assert.match(metrics, /webhook_deliveries_total\{result="too-large"[^}]*\} 1/)
 
   // An older secret still signs, while it is being rotated out.
   assert.equal(await send({ key: 'an older one' }), '200 accepted')
