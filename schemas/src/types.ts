@@ -216,7 +216,7 @@ export interface RegistryEvent {
   /** s3://bucket/prefix of the model's folder */
   artifactLocation: string
   files: ArtifactFile[]
-  /** Grows by one with every event of a key; a rollback is a new epoch */
+  /** Rises with every event of a key; goes on above the topic's end offset after the alias was removed; a rollback is a new epoch */
   epoch: number
   /** How the change was found. reconcile: by polling; webhook: announced by MLflow; rollback: made by the bridge because a scorer reported the champion unhealthy */
   origin: string

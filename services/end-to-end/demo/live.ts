@@ -1,5 +1,5 @@
 // What does the demo see while it runs?
-import { DecodeProblem, Decoder, type Schemas } from '@churnstream/schemas'
+import { DecodeProblem, Decoder, type LoadReport, type Schemas } from '@churnstream/schemas'
 import { messageOf, type Follower, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, deadLetterTopic, topics } from '@churnstream/topology'
 
@@ -21,8 +21,18 @@ export interface Live {
   readonly caughtUp: Promise<unknown>
 }
 
-export function watch(kafka: Kafka, schemas: Schemas, onFailure: (message: string) => void): Live {
+export interface WatchOptions {
+  readonly kafka: Kafka
+  readonly schemas: Schemas
+  /** Something about models that a person wants to see at once. */
+  readonly onNotice: (line: string) => void
+  readonly onFailure: (message: string) => void
+}
+
+export function watch({ kafka, schemas, onNotice, onFailure }: WatchOptions): Live {
   const decoder = new Decoder('churn-score')
+  const reportDecoder = new Decoder('load-report')
+  const verdicts = new Map<string, string>()
   const dueAt = new Map<string, number>()
   const acknowledged = new Set<string>()
   const unscored = new Set<string>()
@@ -33,6 +43,7 @@ export function watch(kafka: Kafka, schemas: Schemas, onFailure: (message: strin
   let deadLetters = 0
   let modelVersion = 'none yet'
   let firstScoreAt: number | undefined
+  let isLive = false
   let decoding: Promise<void> = Promise.resolve()
 
   const followers: Follower[] = [
@@ -58,6 +69,21 @@ export function watch(kafka: Kafka, schemas: Schemas, onFailure: (message: strin
       },
       { from: 'end' },
     ),
+    kafka.follow(topics.loadReports.name, (records) => {
+      decoding = decoding.then(async () => {
+        const values = records.flatMap(({ value }) => (value === null ? [] : [value]))
+        await schemas.prepare(reportDecoder, values)
+        for (const { key, value } of records) {
+          const report = value === null ? undefined : reportDecoder.decode(value)
+          if (report === undefined || report instanceof DecodeProblem) continue
+          const name = key?.toString() ?? ''
+          const notice = verdictText(report)
+          if (isLive && notice !== undefined && verdicts.get(name) !== notice) onNotice(notice)
+          if (notice !== undefined) verdicts.set(name, notice)
+        }
+      })
+      decoding.catch((error: unknown) => onFailure(`reading load reports: ${messageOf(error)}`))
+    }),
     ...clusterTopics()
       .filter(({ name }) => name.endsWith(deadLetterTopic({ name: '' })))
       .map(({ name }) =>
@@ -110,8 +136,25 @@ export function watch(kafka: Kafka, schemas: Schemas, onFailure: (message: strin
       await Promise.all(followers.map((follower) => follower.stop()))
       await decoding
     },
-    caughtUp: Promise.all(followers.map((follower) => follower.caughtUp)),
+    caughtUp: Promise.all(followers.map((follower) => follower.caughtUp)).then(async () => {
+      await decoding
+      isLive = true
+    }),
   }
+}
+
+/** What a scorer found of a version, in one line. */
+function verdictText(report: LoadReport): string | undefined {
+  const { modelName, alias, verdictVersion, verdict, reason, detail, loadedVersion } = report
+  if (verdictVersion === null) return undefined
+  const version = `version ${verdictVersion} of ${modelName}`
+  if (verdict === 'accepted') {
+    const figures = new Map(report.verdictFigures.map(({ name, value }) => [name, value]))
+    const cost = `${(figures.get('microsecondsPerRow') ?? NaN).toFixed(1)} µs a row`
+    return `${version} is loaded as ${alias} (epoch ${report.loadedEpoch}, ${cost})`
+  }
+  const goesOn = loadedVersion === null ? '' : `; version ${loadedVersion} goes on`
+  return `${version} was found ${verdict} as ${alias}: ${reason}: ${detail}${goesOn}`
 }
 
 /** The value below which this share of the sorted values lies; 0 when there are none. */

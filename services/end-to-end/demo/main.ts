@@ -67,7 +67,11 @@ async function runDemo(options: DemoOptions): Promise<void> {
   const { kafka, stack, urls } = pipeline
   const schemas = new Schemas({ url: stack.registry.url })
   const marks = await markEnds(kafka)
-  const live = watch(kafka, schemas, fail)
+  const onNotice = (line: string) => {
+    if (process.stdout.isTTY) process.stdout.write('\r\u001b[2K')
+    console.log(`[${elapsed()}] ${line}`)
+  }
+  const live = watch({ kafka, schemas, onNotice, onFailure: fail })
   await live.caughtUp
   printPlaces(pipeline, options)
 
@@ -241,6 +245,7 @@ function printPlaces({ stack, urls }: Pipeline, options: DemoOptions): void {
   metrics    ${Object.values(urls)
     .map((url) => `${url}/metrics`)
     .join('\n             ')}
+  models     set the alias champion of churn-default in MLflow: served without a restart
   players    seed ${options.seed}, ${options.rate} events a second${
     options.forMs === undefined ? '; Ctrl-C ends it' : ` for ${options.forMs / 1000} s`
   }

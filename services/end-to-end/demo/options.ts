@@ -11,6 +11,8 @@ export interface DemoOptions {
   readonly ports: 'usual' | 'free'
 }
 
+export const defaultDataDir = fileURLToPath(new URL('../../../.data', import.meta.url))
+
 export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
 
 Starts the real servers and all services, trains and registers a model on the first run, and
@@ -32,7 +34,7 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
       report: { type: 'string' },
       rate: { type: 'string', default: '200' },
       seed: { type: 'string', default: String(Math.floor(Date.now() / 1000)) },
-      data: { type: 'string', default: fileURLToPath(new URL('../../../.data', import.meta.url)) },
+      data: { type: 'string', default: defaultDataDir },
       'free-ports': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },

@@ -29,8 +29,8 @@ export interface PipelineOptions {
   readonly onFailure: (message: string) => void
   /** All by default. */
   readonly services?: readonly ServiceId[]
-  /** Added to the environment of a service. */
-  readonly env?: Partial<Record<ServiceId, Record<string, string>>>
+  /** Added to the environment of a service; undefined takes a variable away. */
+  readonly env?: Partial<Record<ServiceId, Record<string, string | undefined>>>
 }
 
 export interface Pipeline extends AsyncDisposable {

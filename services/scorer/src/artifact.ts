@@ -58,8 +58,7 @@ export function createS3Artifacts({ endpoint, maxFileBytes }: S3ArtifactsOptions
   }
 }
 
-const howToImport =
-  '. A version is complete when it was made by `npm run model -- import` or `-- train`'
+const howToImport = '.'
 
 async function get(client: S3Client, bucket: string, key: string): Promise<Uint8Array> {
   try {

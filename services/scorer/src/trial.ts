@@ -23,7 +23,10 @@ export function createTrial(timeoutMs: number): TryModel {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     let complaint = ''
-    child.stderr?.on('data', (text: Buffer) => (complaint = `${complaint}${text.toString()}`.slice(-500)))
+    child.stderr?.on(
+      'data',
+      (text: Buffer) => (complaint = `${complaint}${text.toString()}`.slice(-500)),
+    )
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
     const startedAt = performance.now()
     let result: TrialResult | undefined

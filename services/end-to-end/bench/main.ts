@@ -1,0 +1,54 @@
+// npm run bench: measured figures, as a table and as JSON.
+import { messageOf } from '@churnstream/runtime'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { benchRollout } from './rollout.ts'
+
+const usage = `npm run bench -- rollout [--report FILE]
+
+Starts real servers on free ports, measures, prints a table and ends.
+
+  rollout        how soon an alias takes effect, and what swaps cost under load
+  --report FILE  write the figures as JSON`
+
+const benches = { rollout: benchRollout }
+
+const stopping = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)))
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(messageOf(error))
+  process.exitCode = 1
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { report: { type: 'string' }, help: { type: 'boolean', default: false } },
+  })
+  const [name] = positionals
+  const bench = name === 'rollout' ? benches[name] : undefined
+  if (values.help || bench === undefined) {
+    console.log(usage)
+    return values.help ? 0 : 1
+  }
+  const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-bench-'))
+  try {
+    const onProgress = (line: string) => console.error(line)
+    const figures = await bench({ dataDir, signal: stopping.signal, onProgress })
+    const width = Math.max(...Object.keys(figures).map(({ length }) => length))
+    for (const [figure, value] of Object.entries(figures)) {
+      console.log(`${figure.padEnd(width)}  ${value}`)
+    }
+    if (values.report) writeFileSync(values.report, `${JSON.stringify(figures, null, 2)}\n`)
+    return 0
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+}

@@ -1,2 +1,0 @@
-// npm run model: a model's life from the command line.
-export {}
