@@ -33,10 +33,7 @@ export function createS3Artifacts({ endpoint, maxFileBytes }: S3ArtifactsOptions
     async fetch(event, path) {
       const expected = event.files.find((file) => file.path === path)
       if (expected === undefined) {
-        throw new ModelRefused(
-          'file-missing',
-          `${event.artifactLocation} has no ${path}${howToImport}`,
-        )
+        throw new ModelRefused('file-missing', `${event.artifactLocation} has no ${path}`)
       }
       if (expected.sizeBytes > maxFileBytes) {
         throw new ModelRefused(
