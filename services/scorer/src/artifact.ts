@@ -55,8 +55,6 @@ export function createS3Artifacts({ endpoint, maxFileBytes }: S3ArtifactsOptions
   }
 }
 
-const howToImport = '.'
-
 async function get(client: S3Client, bucket: string, key: string): Promise<Uint8Array> {
   try {
     const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }))
