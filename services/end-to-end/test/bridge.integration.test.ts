@@ -580,6 +580,13 @@ test('Kafka away - a delivery is answered only when it is back, and nothing is l
   await mlflow.setAlias(name, champion, '2')
   await until('it says so', async () => !(await isReady()))
   await stack.servers.kafka.start()
+  // A broker that was killed reads its logs again first.
+  await until('the broker answers', () =>
+    kafka.endOffsets(topics.registryEvents.name).then(
+      () => true,
+      () => false,
+    ),
+  )
   const events = await untilSaid(name, '2')
   assert.deepEqual(
     events.map((event) => event?.modelVersion),

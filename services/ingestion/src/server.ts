@@ -190,6 +190,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
       message: string
     }
     if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      // Fastify would close the connection, and a client that is still sending would see that
+      // rather than this answer. What comes is read and dropped, for requestTimeoutMs at most.
+      reply.removeHeader('connection')
       const limit = `a body may have ${bodyLimitBytes} bytes: send several requests`
       return refuse(reply, 413, 'body-too-large', limit)
     }
