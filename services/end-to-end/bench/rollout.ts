@@ -60,11 +60,20 @@ export async function benchRollout(options: {
       withWebhooks.at(-1) ?? NaN
     const first = (await championVersion(pipeline.stack.mlflow.url)) as string
     const second = await trainModel({
-      ...{ stack: pipeline.stack, dataDir, size: 'small' as const, seed: 99 },
-      ...{ champion: false, signal, onProgress },
+      stack: pipeline.stack,
+      dataDir,
+      size: 'small',
+      seed: 99,
+      champion: false,
+      signal,
+      onProgress,
     })
     const report = await swapUnderLoad({
-      ...{ ...bench, modelName, versions: [first, second], promotions, seed: 1 },
+      ...bench,
+      modelName,
+      versions: [first, second],
+      promotions,
+      seed: 1,
       ratePerSecond: vectorsPerSecond,
     })
     figures['swaps under load: vectors a second'] = report.vectorsPerSecond
@@ -100,7 +109,11 @@ async function aliasToFirstScore(bench: Bench, count: number): Promise<number[]>
   const watch = watchScores(kafka, schemas)
   await watch.caughtUp
   const stream = await streamVectors({
-    ...{ kafka, schemas, ratePerSecond: 500, markets: ['gb'], seed: 2 },
+    kafka,
+    schemas,
+    ratePerSecond: 500,
+    markets: ['gb'],
+    seed: 2,
   })
   const tookMs: number[] = []
   for (let round = 0; round < count; round++) {
