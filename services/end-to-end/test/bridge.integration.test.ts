@@ -361,22 +361,18 @@ test('two bridges and 30 moves - epochs rise, nothing is said twice, the end is 
   const name = await makeModel(5)
   const env = { POLL_INTERVAL_MS: '200' }
   const [first] = await Promise.all([startBridge(env), startBridge(env, await freePort())])
-  const versions: string[] = []
   for (let move = 1; move <= 30; move++) {
     const version = String(1 + ((move * 3) % 5))
     await mlflow.setAlias(name, champion, version)
-    if (move % 4 === 0) {
-      await untilSaid(name, version)
-      versions.push(version)
-    }
+    if (move % 4 === 0) await untilSaid(name, version)
     if (move === 15) {
       await first?.process.kill9()
       await startBridge(env)
     }
   }
   const events = await untilSaid(name, (await mlflow.model(name))?.aliases[champion] ?? '')
-  // Moves between two polls are one event; each that was waited for is one of its own.
-  assert.ok(events.length >= versions.length, `${events.length} events`)
+  // Moves between two polls are one event; the seven that were waited for differ, each is its own.
+  assert.ok(events.length >= 7, `${events.length} events`)
   for (const [index, event] of events.entries()) {
     const before = events[index - 1]
     assert.ok(event !== null)

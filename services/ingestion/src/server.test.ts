@@ -3,7 +3,7 @@ import { TransientError, partitionOf } from '@churnstream/runtime'
 import { Encoder, RegistryUnavailable, type PlayerActivity } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { bet, createRig, decodeActivity, knownSchemaId, nowMs, type Rig } from './testing.ts'
 
@@ -341,6 +341,25 @@ test('over a socket - a body of 50 MB is answered, not cut off', async () => {
     body: 'x'.repeat(50_000_000),
   })
   assert.equal(answer.status, 413)
+})
+
+test('over a socket - who goes on sending after the 413 is heard, and may ask again', async () => {
+  await using rig = await createRig()
+  await rig.app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = rig.app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1').setEncoding('utf8')
+  socket.on('error', () => undefined)
+  const answers = socket[Symbol.asyncIterator]() as AsyncIterator<string>
+  const size = 5_000_000
+  socket.write(
+    'POST /v1/events HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n' +
+      `content-length: ${size}\r\n\r\n`,
+  )
+  assert.match((await answers.next()).value as string, /^HTTP\/1.1 413 /)
+  socket.write('x'.repeat(size))
+  socket.write('GET /health/live HTTP/1.1\r\nhost: here\r\n\r\n')
+  assert.match((await answers.next()).value as string, /^HTTP\/1.1 200 /)
+  socket.destroy()
 })
 
 test('shutdown - what is under way is answered 202, what comes later 503', async () => {

@@ -172,7 +172,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     }
   }
 
-  function onError(error: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     if (error instanceof Refused) {
       return unavailable(reply, error.reason, error.message, error.retryAfterMs)
     }
@@ -190,9 +190,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
       message: string
     }
     if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-      // Fastify would close the connection, and a client that is still sending would see that
-      // rather than this answer. What comes is read and dropped, for requestTimeoutMs at most.
-      reply.removeHeader('connection')
+      readOn(request, reply)
       const limit = `a body may have ${bodyLimitBytes} bytes: send several requests`
       return refuse(reply, 413, 'body-too-large', limit)
     }
@@ -225,4 +223,14 @@ function refuse(
   field: string | null = null,
 ): FastifyReply {
   return reply.code(status).send({ reason, field, message })
+}
+
+/**
+ * Fastify would close the connection, and a client that is still sending would see that rather
+ * than our answer. What still comes is read and dropped, for `requestTimeoutMs` at most.
+ */
+function readOn({ raw }: FastifyRequest, reply: FastifyReply): void {
+  reply.removeHeader('connection')
+  const timer = setTimeout(() => raw.socket.destroy(), requestTimeoutMs).unref()
+  raw.once('close', () => clearTimeout(timer))
 }
