@@ -68,6 +68,7 @@ export async function trainModel(
     args: [
       '-m',
       'churn_training',
+      'train',
       '--data',
       file,
       '--name',

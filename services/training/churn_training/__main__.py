@@ -1,28 +1,52 @@
-"""python -m churn_training: trains, checks, registers. The last line of stdout is the result."""
+"""python -m churn_training train|import: the last line of stdout is the version it registered."""
 
 import argparse
 import contextlib
 import json
 import os
-import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import TrainingError
+from .market import MARKET
 
-MARKET = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+if TYPE_CHECKING:
+    from .artifact import Candidate
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="churn_training", description="Trains a churn model and registers it in MLflow."
+        prog="churn_training", description="Makes churn models and registers them in MLflow."
     )
-    parser.add_argument("--data", type=Path, required=True, help="training set: CSV, may be .gz")
-    parser.add_argument("--market", type=market, default="default", help="a market, or default")
-    parser.add_argument("--name", help="registered model; churn-<market> if left out")
-    parser.add_argument("--champion", action="store_true", help="make the version champion")
-    parser.add_argument("--seed", type=int, default=7)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    train = commands.add_parser("train", help="learn from a labelled history")
+    train.set_defaults(make=make_trained)
+    train.add_argument("--data", type=Path, required=True, help="training set: CSV, may be .gz")
+    train.add_argument("--market", default="default", help="markets/<market>.toml")
+    train.add_argument(
+        "--variant", default="usual", help="variants/<variant>.toml, or usual: the market's own"
+    )
+    train.add_argument("--seed", type=int, default=7)
+
+    bring = commands.add_parser("import", help="take a model that was trained elsewhere")
+    bring.set_defaults(make=make_imported)
+    bring.add_argument("--model", type=Path, required=True, help="JSON or UBJSON of XGBoost")
+    bring.add_argument("--sample", type=Path, required=True, help="rows: JSON as pandas, or CSV")
+    bring.add_argument("--columns", type=Path, required=True, help="JSON list, or one name a line")
+    bring.add_argument("--market", type=market, required=True, help="a market, or default")
+    bring.add_argument("--metrics", type=Path, help="JSON object of numbers")
+    bring.add_argument(
+        "--trees", choices=("best", "all"), default="best", help="after early stopping"
+    )
+    bring.add_argument("--train-window", metavar="FROM/TO", help="days, 2025-01-01/2025-06-30")
+
+    for command in (train, bring):
+        command.add_argument("--name", help="registered model; churn-<market> if left out")
+        command.add_argument("--champion", action="store_true", help="make the version champion")
     return parser.parse_args(arguments)
 
 
@@ -51,23 +75,52 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     # It is read once, when the library is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported late: a mistyped option is answered at once, not after seconds of loading.
-    from .pipeline import train_model
     from .register import check_reachable, register
 
     uri = check_reachable()
-    trained = train_model(options.data, options.market, options.seed, say)
+    make: Callable[[argparse.Namespace], tuple[Candidate, dict[str, object]]] = options.make
+    candidate, facts = make(options)
     say(f"registering in MLflow at {uri}")
-    registered = register(trained, options.name or f"churn-{options.market}", options.champion)
+    registered = register(candidate, options.name or f"churn-{options.market}", options.champion)
     return {
         "name": registered.name,
         "version": registered.version,
-        "auc": trained.metrics["auc"],
-        "rows": trained.params["rows"],
-        "parityMaxDifference": trained.parity.max_difference,
-        "parityRows": trained.parity.rows,
+        **facts,
+        "parityMaxDifference": candidate.parity.max_difference,
+        "parityRows": candidate.parity.rows,
+        "tolerance": candidate.parity.tolerance,
+        "trees": len(candidate.forest.trees),
+        "columns": len(candidate.columns),
         "artifactLocation": registered.artifact_location,
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def make_trained(options: argparse.Namespace) -> tuple["Candidate", dict[str, object]]:
+    from .train_model import train_model
+
+    made = train_model(options.data, options.market, options.variant, options.seed, say)
+    return made, {
+        "variant": made.tags["variant"],
+        "auc": made.metrics["auc"],
+        "rows": made.params["rows"],
+    }
+
+
+def make_imported(options: argparse.Namespace) -> tuple["Candidate", dict[str, object]]:
+    from .import_model import import_model
+
+    made = import_model(
+        options.model,
+        options.sample,
+        options.columns,
+        options.market,
+        say,
+        trees=options.trees,
+        metrics=options.metrics,
+        train_window=options.train_window,
+    )
+    return made, {}
 
 
 def say(line: str) -> None:

@@ -1,8 +1,8 @@
 """What does the model's folder hold beside the ONNX model, and what is its signature?"""
 
-import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +11,96 @@ import onnx
 import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-from xgboost import XGBClassifier
 
-from .columns import Encoding
-from .export import Parity
-from .golden import golden_document, to_json_rows
+from .columns import Column, OneHot, columns_digest, columns_document, names_of
+from .forest import Forest
+from .golden import golden_document, golden_rows, to_json_rows
+from .onnx_model import to_onnx
+from .parity import Parity, check_parity, checked_rows
 
 SAMPLE_ROWS = 200
+EXAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True)
-class Trained:
+class Candidate:
     """A model that kept parity, with all that is to be said about it."""
 
-    model: XGBClassifier
+    forest: Forest
     onnx: onnx.ModelProto
-    encoding: Encoding
-    golden_rows: np.ndarray
+    columns: tuple[Column, ...]
+    golden: dict[str, Any]
     sample: np.ndarray
     profile: dict[str, Any]
     parity: Parity
     metrics: dict[str, float]
     params: dict[str, Any]
     tags: dict[str, str]
+    # Further files of the folder, by their path in it.
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
-def write_extras(trained: Trained, folder: Path) -> None:
+@dataclass(frozen=True)
+class Converted:
+    """An ONNX model that says what XGBoost says, and the rows that the scorer admits it by."""
+
+    onnx: onnx.ModelProto
+    golden: dict[str, Any]
+    sample: np.ndarray
+    parity: Parity
+    tags: dict[str, str]
+
+
+def convert(
+    forest: Forest,
+    columns: Sequence[Column],
+    x: np.ndarray,
+    seed: int,
+    parity_rows: int = 0,
+    sample_rows: int = SAMPLE_ROWS,
+) -> Converted:
+    """
+    `x` are real rows, float32. At least `parity_rows` rows are compared; at most `sample_rows` of
+    `x` are kept in X_test_sample.json. Raises TrainingError where ONNX and XGBoost differ.
+    """
+    converted = to_onnx(forest)
+    parity = check_parity(converted, forest, checked_rows(forest, x, seed, parity_rows))
+    golden = golden_rows(forest, x, seed)
+    check_parity(converted, forest, golden)
+    draw = np.random.default_rng(seed)
+    picked = (
+        draw.choice(len(x), sample_rows, replace=False) if len(x) > sample_rows else slice(None)
+    )
+    return Converted(
+        onnx=converted,
+        golden=golden_document(forest, golden, names_of(columns)),
+        sample=x[picked],
+        parity=parity,
+        tags={"onnx_parity": parity.text(), "columns_sha256": columns_digest(columns)},
+    )
+
+
+def write_extras(candidate: Candidate, folder: Path) -> None:
     """The files that the scorer, SHAP and monitoring read, beside MLmodel and model.onnx."""
-    columns = trained.encoding.columns
-    write_json(folder / "columns.json", columns)
-    golden = golden_document(trained.model, trained.golden_rows, columns)
-    write_json(folder / "golden.json", golden)
-    write_json(folder / "X_test_sample.json", to_records(trained.sample, columns))
-    write_json(folder / "reference_profile.json", trained.profile)
-    (folder / "xgboost").mkdir()
-    trained.model.save_model(folder / "xgboost" / "model.json")
+    names = names_of(candidate.columns)
+    documents = {
+        "columns.json": columns_document(candidate.columns),
+        "golden.json": candidate.golden,
+        "X_test_sample.json": to_records(candidate.sample, names),
+        "reference_profile.json": candidate.profile,
+    }
+    files = {
+        **{name: to_json(document) for name, document in documents.items()},
+        "xgboost/model.json": candidate.forest.native.encode(),
+        **candidate.files,
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
-def write_json(file: Path, value: object) -> None:
-    file.write_text(json.dumps(value, allow_nan=False) + "\n")
+def to_json(value: object) -> bytes:
+    return (json.dumps(value, allow_nan=False) + "\n").encode()
 
 
 def to_records(rows: np.ndarray, columns: list[str]) -> list[dict[str, float | None]]:
@@ -57,11 +108,11 @@ def to_records(rows: np.ndarray, columns: list[str]) -> list[dict[str, float | N
     return [dict(zip(columns, row, strict=True)) for row in to_json_rows(rows)]
 
 
-def signature(encoding: Encoding) -> ModelSignature:
-    """Doubles throughout; a numeric feature may be missing, a one-hot column is always 0 or 1."""
+def signature(columns: Sequence[Column]) -> ModelSignature:
+    """Doubles throughout; all but a one-hot column, which is always 0 or 1, may be missing."""
     inputs = [
-        ColSpec(DataType.double, column, required=column not in encoding.numeric)
-        for column in encoding.columns
+        ColSpec(DataType.double, column.name, required=isinstance(column, OneHot))
+        for column in columns
     ]
     outputs = [
         TensorSpec(np.dtype(np.int64), (-1,), "label"),
@@ -70,9 +121,7 @@ def signature(encoding: Encoding) -> ModelSignature:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
-def input_example(trained: Trained) -> pd.DataFrame:
-    return pd.DataFrame(trained.sample[:5].astype(np.float64), columns=trained.encoding.columns)
-
-
-def columns_digest(columns: list[str]) -> str:
-    return hashlib.sha256("\n".join(columns).encode()).hexdigest()
+def input_example(candidate: Candidate) -> pd.DataFrame:
+    return pd.DataFrame(
+        candidate.sample[:EXAMPLE_ROWS].astype(np.float64), columns=names_of(candidate.columns)
+    )

@@ -1,5 +1,6 @@
 """Which rows may a model learn from, and on which is it judged?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,15 +55,30 @@ def read_rows(file: Path, features: Features) -> pd.DataFrame:
     return rows.assign(churned=rows["churned"].astype("int8"), day=rows["as_of"] // DAY_MS)
 
 
-def of_market(rows: pd.DataFrame, market: str) -> pd.DataFrame:
-    """The default model learns from every market, a market's own model from its players."""
-    if market == "default":
+def of_market(rows: pd.DataFrame, codes: Sequence[str] | None) -> pd.DataFrame:
+    """The players of these market codes, all of them for None."""
+    if codes is None:
         return rows
-    chosen = rows[rows["market"] == market]
+    chosen = rows[rows["market"].isin(codes)]
     if chosen.empty:
         known = ", ".join(sorted(rows["market"].dropna().unique())) or "none"
-        raise TrainingError(f"no row is of market {market}; there are: {known}")
+        raise TrainingError(f"no row is of market {', '.join(codes)}; there are: {known}")
     return chosen
+
+
+def newest(rows: pd.DataFrame, days: int | None) -> pd.DataFrame:
+    """The newest days, the last one included; all of them for None."""
+    if days is None:
+        return rows
+    return rows[rows["day"] > rows["day"].max() - days]
+
+
+def check_enough_rows(rows: pd.DataFrame, least: int, market: str) -> None:
+    if len(rows) < least:
+        raise TrainingError(
+            f"too few rows of market {market}: {len(rows)} are mature and at risk, "
+            f"markets/{market}.toml asks for at least {least} (min_rows)"
+        )
 
 
 def at_risk(rows: pd.DataFrame) -> pd.DataFrame:

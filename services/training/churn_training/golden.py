@@ -4,30 +4,31 @@ import json
 from typing import Any
 
 import numpy as np
-from xgboost import XGBClassifier
 
-from .export import edge_rows, threshold_rows
-from .train import probabilities
+from .forest import Forest
+from .parity import edge_rows, threshold_rows
 
 TEST_ROWS = 110
 THRESHOLD_ROWS = 60
 HOLED_ROWS = 30
 
 
-def golden_rows(model: XGBClassifier, x: np.ndarray, seed: int) -> np.ndarray:
+def golden_rows(forest: Forest, x: np.ndarray, seed: int) -> np.ndarray:
     """Rows of the test days, rows with holes, the edges, and rows on split thresholds."""
     draw = np.random.default_rng(seed)
     picked = x[draw.choice(len(x), min(TEST_ROWS, len(x)), replace=False)].astype(np.float32)
-    edges = edge_rows(x, seed)[: 5 + HOLED_ROWS]  # not infinity, which JSON does not know
-    return np.vstack([picked, edges, threshold_rows(model, x, seed, THRESHOLD_ROWS)])
+    edges = edge_rows(forest, x, seed)[: 5 + HOLED_ROWS]
+    rows = np.vstack([picked, edges, threshold_rows(forest, x, seed, THRESHOLD_ROWS)])
+    return rows[~np.isinf(rows).any(axis=1)]  # JSON does not know infinity
 
 
-def golden_document(model: XGBClassifier, rows: np.ndarray, columns: list[str]) -> dict[str, Any]:
+def golden_document(forest: Forest, rows: np.ndarray, columns: list[str]) -> dict[str, Any]:
     """The float32 values themselves as numbers, so that reading them back rounds nothing."""
     return {
         "columns": columns,
         "rows": to_json_rows(rows),
-        "probabilities": [float(p) for p in probabilities(model, rows)],
+        "probabilities": [float(p) for p in forest.probabilities(rows)],
+        "leafSum": forest.leaf_sum,
     }
 
 

@@ -1,30 +1,60 @@
 """What did the data and the scores look like at training, for drift to be measured against?"""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .columns import Encoding
+from .columns import Column, Numeric, OneHot, Ordinal
 
 BINS = 10
 SCORE_BINS = 20
 
 
-def reference_profile(
-    train: pd.DataFrame, encoding: Encoding, scores: np.ndarray, churned: np.ndarray
-) -> dict[str, Any]:
-    """Features over the training rows; score and calibration over the test rows."""
-    numeric = [numeric_profile(name, train[name].to_numpy(np.float64)) for name in encoding.numeric]
-    categorical = [
-        categorical_profile(name, train[name], levels) for name, levels in encoding.levels.items()
+def features_profile(rows: pd.DataFrame, columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """Of the features that the columns are made of: numbers first, then categories."""
+    levels: dict[str, tuple[str, ...]] = {}
+    profiles = []
+    for column in columns:
+        match column:
+            case Numeric(name):
+                profiles.append(numeric_profile(name, rows[name].to_numpy(np.float64)))
+            case OneHot(feature, level):
+                levels[feature] = (*levels.get(feature, ()), level)
+            case Ordinal(name, known):
+                levels[name] = known
+    return [
+        *profiles,
+        *(categorical_profile(name, rows[name], known) for name, known in levels.items()),
     ]
+
+
+def columns_profile(values: np.ndarray, columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """Of encoded columns, where nothing else is known: numbers, and categories by their codes."""
+    return [
+        categorical_profile(column.name, to_levels(values[:, index], column.levels), column.levels)
+        if isinstance(column, Ordinal)
+        else numeric_profile(column.name, values[:, index].astype(np.float64))
+        for index, column in enumerate(columns)
+    ]
+
+
+def to_levels(codes: np.ndarray, levels: tuple[str, ...]) -> pd.Series:
+    texts = [None if np.isnan(code) else levels[int(code)] for code in codes]
+    return pd.Series(texts, dtype="str")
+
+
+def reference_profile(
+    features: list[dict[str, Any]], rows: int, scores: np.ndarray, churned: np.ndarray | None
+) -> dict[str, Any]:
+    """`features` over that many rows; score and, where labels are known, calibration."""
     return {
         "schemaVersion": 1,
-        "rows": len(train),
-        "features": [*numeric, *categorical],
+        "rows": rows,
+        "features": features,
         "score": score_profile(scores),
-        "calibration": calibration(scores, churned),
+        "calibration": [] if churned is None else calibration(scores, churned),
     }
 
 

@@ -1,6 +1,5 @@
-"""How does a trained model become a version in the registry, with all its files in one folder?"""
+"""How does a model become a version in the registry, with all its files in one folder?"""
 
-import hashlib
 import math
 import os
 import tempfile
@@ -14,8 +13,9 @@ from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from .artifact import Trained, input_example, signature, write_extras
+from .artifact import Candidate, input_example, signature, write_extras
 from .errors import TrainingError
+from .provenance import sha256
 
 EXPERIMENT = "churn-training"
 CHAMPION = "champion"
@@ -45,14 +45,14 @@ def check_reachable() -> str:
     return uri
 
 
-def register(trained: Trained, name: str, champion: bool) -> Registered:
+def register(candidate: Candidate, name: str, champion: bool) -> Registered:
     """
     Registers only once every file is in the folder, and sets the alias last: whoever hears of the
     version or the alias finds it complete.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
-        return _register(trained, name, champion)
+        return _register(candidate, name, champion)
     except (MlflowException, requests.RequestException, OSError) as error:
         raise TrainingError(f"the model could not be registered in MLflow: {error}") from error
     except Exception as error:
@@ -62,27 +62,29 @@ def register(trained: Trained, name: str, champion: bool) -> Registered:
         raise TrainingError(f"the model's files could not be stored: {error}") from error
 
 
-def _register(trained: Trained, name: str, champion: bool) -> Registered:
+def _register(candidate: Candidate, name: str, champion: bool) -> Registered:
     # `mlflow run` has already opened a run and chosen its experiment.
     if "MLFLOW_RUN_ID" not in os.environ:
         mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run() as run, tempfile.TemporaryDirectory() as parent:
-        mlflow.log_params(trained.params)
-        mlflow.set_tags(trained.tags)
+        # `mlflow run` has logged its own parameters, which cannot be logged again otherwise.
+        given = run.data.params
+        mlflow.log_params({k: v for k, v in candidate.params.items() if k not in given})
+        mlflow.set_tags(candidate.tags)
         logged = mlflow.initialize_logged_model(name=name, source_run_id=run.info.run_id)
         folder = Path(parent) / "model"
-        write_folder(trained, folder, logged)
+        write_folder(candidate, folder, logged)
         client = MlflowClient()
         client.log_model_artifacts(logged.model_id, str(folder))
         mlflow.finalize_logged_model(logged.model_id, "READY")
         client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-        finite = {key: value for key, value in trained.metrics.items() if math.isfinite(value)}
-        metrics = {**finite, "onnx_parity_max_difference": trained.parity.max_difference}
+        finite = {key: value for key, value in candidate.metrics.items() if math.isfinite(value)}
+        metrics = {**finite, "onnx_parity_max_difference": candidate.parity.max_difference}
         mlflow.log_metrics(metrics, model_id=logged.model_id)
 
-        digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+        digest = sha256((folder / "model.onnx").read_bytes())
         made = mlflow.register_model(
-            f"models:/{logged.model_id}", name, tags={**trained.tags, "sha256": digest}
+            f"models:/{logged.model_id}", name, tags={**candidate.tags, "sha256": digest}
         )
         location = client.get_model_version_download_uri(name, made.version)
         profile = f"{location}/reference_profile.json"
@@ -92,10 +94,10 @@ def _register(trained: Trained, name: str, champion: bool) -> Registered:
         return Registered(name=name, version=str(made.version), artifact_location=location)
 
 
-def write_folder(trained: Trained, folder: Path, logged: LoggedModel) -> None:
+def write_folder(candidate: Candidate, folder: Path, logged: LoggedModel) -> None:
     """MLflow's ONNX flavour and our own files side by side; log_model would store them apart."""
     mlflow.onnx.save_model(
-        trained.onnx,
+        candidate.onnx,
         str(folder),
         mlflow_model=Model(
             artifact_path=logged.artifact_location,
@@ -103,10 +105,10 @@ def write_folder(trained: Trained, folder: Path, logged: LoggedModel) -> None:
             model_uuid=logged.model_id,
             model_id=logged.model_id,
         ),
-        signature=signature(trained.encoding),
-        input_example=input_example(trained),
+        signature=signature(candidate.columns),
+        input_example=input_example(candidate),
         pip_requirements=SERVING_REQUIREMENTS,
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
     )
-    write_extras(trained, folder)
+    write_extras(candidate, folder)
