@@ -115,14 +115,17 @@ def read_configuration(
     usual = of_market.text("variant")
     chosen = usual if variant == USUAL else variant
     of_variant = _File(_known(home, "variants", chosen, VARIANT_HELP))
+    # Both are read before one is taken: a mistake in the other must not lie there unseen.
+    features = [file.features(catalogue) for file in (of_market, of_variant)]
+    last_days = [file.days() for file in (of_market, of_variant)]
 
     configuration = Configuration(
         market=market,
         variant=chosen,
         rows=of_market.codes("rows"),
-        features=of_market.features(catalogue) or of_variant.features(catalogue) or catalogue.names,
+        features=next(filter(None, features), catalogue.names),
         encoding=of_variant.encoding(),
-        last_days=of_market.days() or of_variant.days(),
+        last_days=next(filter(None, last_days), None),
         min_rows=of_market.whole("min_rows", 1),
         hyperparameters={**of_variant.hyperparameters(), **of_market.hyperparameters()},
     )

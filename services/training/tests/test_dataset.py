@@ -8,8 +8,10 @@ from churn_training.columns import Features
 from churn_training.dataset import (
     HORIZON_DAYS,
     at_risk,
+    check_enough_rows,
     check_no_leakage,
     mature,
+    newest,
     of_market,
     read_rows,
     split_by_time,
@@ -111,6 +113,19 @@ def test_read_a_file_that_is_not_there_is_refused(features: Features, tmp_path: 
 
 
 def test_market_an_unknown_one_is_refused_with_those_there_are(rows: pd.DataFrame) -> None:
-    assert set(of_market(rows, "gb")["market"]) == {"gb"}
-    with pytest.raises(TrainingError, match="there are: au-nsw, gb, us-nj"):
-        of_market(rows, "fr")
+    assert set(of_market(rows, ["gb"])["market"]) == {"gb"}
+    assert len(of_market(rows, None)) == len(rows)
+    with pytest.raises(TrainingError, match="no row is of market fr; there are: au-nsw, gb, us-nj"):
+        of_market(rows, ["fr"])
+
+
+def test_newest_keeps_that_many_days(rows: pd.DataFrame) -> None:
+    last = rows["day"].max()
+    assert sorted(set(newest(rows, 3)["day"])) == [last - 2, last - 1, last]
+    assert len(newest(rows, None)) == len(rows)
+
+
+def test_enough_rows_says_which_file_asks_for_more(rows: pd.DataFrame) -> None:
+    check_enough_rows(rows, len(rows), "gb")
+    with pytest.raises(TrainingError, match=r"3000 .* markets/gb\.toml asks for at least 3001"):
+        check_enough_rows(rows, len(rows) + 1, "gb")

@@ -11,10 +11,10 @@ import pytest
 
 from churn_training.__main__ import main
 from churn_training.columns import Features
-from churn_training.export import onnx_probabilities
 from churn_training.golden import read_golden
-from churn_training.train import HYPERPARAMETERS
+from churn_training.parity import onnx_probabilities
 
+from .boosters import NAMES, grow, make_x, save
 from .conftest import make_rows
 
 FILES = (
@@ -25,6 +25,7 @@ FILES = (
     "X_test_sample.json",
     "reference_profile.json",
     "xgboost/model.json",
+    "training_config.json",
 )
 ONE_HOT = ("market_", "acquisition_source_", "first_product_")
 
@@ -42,7 +43,6 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(HYPERPARAMETERS, "n_estimators", 15)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     yield uri
@@ -53,7 +53,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_registered_folder_holds_every_file_and_serves(
     data: Path, registry: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--data", str(data), "--champion"]) == 0
+    assert main(["train", "--data", str(data), "--champion"]) == 0
     output = capsys.readouterr()
     [line] = output.out.splitlines()
     result = json.loads(line)
@@ -65,6 +65,8 @@ def test_the_registered_folder_holds_every_file_and_serves(
     assert str(version.version) == result["version"]
     assert version.tags["onnx_parity"].startswith("passed")
     assert version.tags["auc_check"] == "low"
+    assert version.tags["variant"] == result["variant"] == "standard"
+    assert version.tags["data_sha256"] == hashlib.sha256(data.read_bytes()).hexdigest()
     assert client.get_run(version.run_id).data.metrics["auc"] == result["auc"]
 
     folder = Path(result["artifactLocation"].removeprefix("file://"))
@@ -85,14 +87,64 @@ def test_the_registered_folder_holds_every_file_and_serves(
     assert list(sample[0]) == columns
 
 
-def test_a_market_has_a_model_of_its_own(
+def test_a_market_has_a_model_of_its_own_and_a_seed_makes_it_again(
     features: Features, tmp_path: Path, registry: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "set.csv"
     make_rows(features, rows=6_000).to_csv(file, index=False)
-    assert main(["--data", str(file), "--market", "gb"]) == 0
-    assert json.loads(capsys.readouterr().out)["name"] == "churn-gb"
+    folders = []
+    for _ in range(2):
+        assert main(["train", "--data", str(file), "--market", "gb", "--variant", "ordinal"]) == 0
+        result = json.loads(capsys.readouterr().out)
+        assert (result["name"], result["variant"]) == ("churn-gb", "ordinal")
+        folders.append(Path(result["artifactLocation"].removeprefix("file://")))
     assert mlflow.MlflowClient().get_registered_model("churn-gb").aliases == {}
+    for name in ("columns.json", "golden.json", "training_config.json", "model.onnx"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+    configuration = json.loads((folders[0] / "training_config.json").read_text())
+    assert (configuration["rows"], configuration["seed"]) == (["gb"], 7)
+    columns = json.loads((folders[0] / "columns.json").read_text())
+    assert columns[-1] == {"name": "first_product", "levels": ["racing", "sport"]}
+
+
+def test_a_model_from_elsewhere_is_registered_beside_them(
+    tmp_path: Path, registry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save(grow(300, max_depth=6), tmp_path, "model.ubj")
+    sample, columns = tmp_path / "X_test_sample.json", tmp_path / "columns.txt"
+    pd.DataFrame(make_x(200), columns=NAMES).to_json(sample, orient="split")
+    columns.write_text("\n".join(NAMES))
+    given = ["--model", model, "--sample", sample, "--columns", columns, "--market", "us-nj"]
+    assert main(["import", *map(str, given), "--champion"]) == 0
+    output = capsys.readouterr()
+    result = json.loads(output.out)
+    assert (result["name"], result["trees"], result["columns"]) == ("churn-us-nj", 300, 6)
+    assert result["parityRows"] >= 10_000
+    assert result["parityMaxDifference"] <= result["tolerance"]
+    assert "parity: at most" in output.err
+
+    version = mlflow.MlflowClient().get_model_version_by_alias("churn-us-nj", "champion")
+    assert (version.tags["imported"], version.tags["market"]) == ("true", "us-nj")
+    loaded = mlflow.onnx.load_model("models:/churn-us-nj@champion")
+    folder = Path(result["artifactLocation"].removeprefix("file://"))
+    _, rows, expected = read_golden((folder / "golden.json").read_text())
+    assert np.abs(onnx_probabilities(loaded, rows) - expected).max() <= result["tolerance"]
+
+
+def test_an_import_that_fails_registers_nothing(
+    tmp_path: Path, registry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save(grow(2, objective="reg:squarederror"), tmp_path)
+    files = ["--model", str(model), "--sample", "none.json", "--columns", "none.txt"]
+    assert main(["import", *files, "--market", "us-nj"]) == 1
+    assert "model.json has the objective reg:squarederror" in capsys.readouterr().err
+    assert list(mlflow.MlflowClient().search_registered_models()) == []
+
+
+def test_a_market_that_can_be_no_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["import", "--model", "m", "--sample", "s", "--columns", "c", "--market", "US NJ"])
+    assert "lower-case letters, digits and hyphens" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -100,7 +152,7 @@ def test_a_market_has_a_model_of_its_own(
     [
         (lambda rows: rows.drop(columns="stake_7d"), "lacks columns: stake_7d"),
         (lambda rows: rows.assign(churned=0), "rows is churned"),
-        (lambda rows: rows.head(300), "too few training rows: "),
+        (lambda rows: rows.head(300), "too few rows of market default: "),
     ],
 )
 def test_data_that_cannot_be_learnt_from_ends_the_command(
@@ -113,7 +165,7 @@ def test_data_that_cannot_be_learnt_from_ends_the_command(
 ) -> None:
     file = tmp_path / "bad.csv"
     change(raw_rows).to_csv(file, index=False)
-    assert main(["--data", str(file)]) == 1
+    assert main(["train", "--data", str(file)]) == 1
     output = capsys.readouterr()
     assert message in output.err
     assert output.out == ""
@@ -123,8 +175,8 @@ def test_mlflow_away_is_said_before_training(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert main(["--data", str(data)]) == 1
+    assert main(["train", "--data", str(data)]) == 1
     assert "MLflow is not reachable at http://127.0.0.1:9" in capsys.readouterr().err
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert main(["--data", str(data)]) == 1
+    assert main(["train", "--data", str(data)]) == 1
     assert "MLFLOW_TRACKING_URI is not set" in capsys.readouterr().err
