@@ -1,7 +1,7 @@
 // Which files does a model's folder hold, and what is each one's digest?
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import type { RegistryEvent } from '@churnstream/schemas'
-import { TransientError, messageOf } from '@churnstream/runtime'
+import { TransientError, messageOf, parseS3Location } from '@churnstream/runtime'
 import { createHash } from 'node:crypto'
 
 export type ArtifactFiles = RegistryEvent['files']
@@ -17,9 +17,10 @@ const aboutTheFolder = new Set(['NoSuchBucket', 'NoSuchKey', 'AccessDenied', 'In
 export function createS3Folders(endpoint: string | undefined): DescribeFolder {
   const client = new S3Client(endpoint === undefined ? {} : { endpoint, forcePathStyle: true })
   return async (location) => {
-    const match = /^s3:\/\/([^/]+)\/(.+?)\/?$/.exec(location)
-    if (match === null) return { problem: `${location} is not of the form s3://bucket/prefix` }
-    const [, Bucket, prefix] = match as unknown as [string, string, string]
+    const folder = parseS3Location(location)
+    if (folder === undefined)
+      return { problem: `${location} is not of the form s3://bucket/prefix` }
+    const { bucket: Bucket, prefix } = folder
     try {
       const listed = await client.send(
         new ListObjectsV2Command({ Bucket, Prefix: `${prefix}/`, MaxKeys: maxFiles + 1 }),

@@ -2,6 +2,7 @@
 import { baseConfig, portWithDefault } from '@churnstream/runtime'
 import { services } from '@churnstream/topology'
 import { z } from 'zod'
+import { modelNamePrefix } from './contract.ts'
 
 const intervalMs = z.coerce.number().int().min(100)
 
@@ -15,7 +16,7 @@ export const config = baseConfig
     /** Only for an S3 that is not Amazon's. Keys and region come from the usual AWS variables. */
     S3_ENDPOINT: z.url().optional(),
     /** Registered models with this prefix are ours; others in the same MLflow are left alone. */
-    MODEL_NAME_PREFIX: z.string().default('churn-'),
+    MODEL_NAME_PREFIX: z.string().default(modelNamePrefix),
     POLL_INTERVAL_MS: intervalMs.default(30_000),
     /** Where MLflow reaches this service, the same for all its replicas. Without it: polling only. */
     WEBHOOK_URL: z.url().optional(),

@@ -1,5 +1,8 @@
 // Under which names do aliases and tags stand in MLflow?
 
+/** Registered models are `churn-<market>`, and churn-default for all other markets. */
+export const modelNamePrefix = 'churn-'
+
 export const aliases = {
   champion: 'champion',
   challenger: 'challenger',

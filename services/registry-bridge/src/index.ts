@@ -1,7 +1,7 @@
 // What do tests and the command line need of the bridge? Its parts.
 export { createS3Folders, type DescribeFolder } from './artifacts.ts'
 export { createBridge, type Bridge, type BridgeOptions } from './bridge.ts'
-export { aliases, modelTags, versionTags } from './contract.ts'
+export { aliases, modelNamePrefix, modelTags, versionTags } from './contract.ts'
 export { keyOf, reconcile, type Announced, type Registered } from './core/reconcile.ts'
 export {
   createMlflow,

@@ -1,7 +1,7 @@
 // How does a model's folder come from S3, and is it the one that was announced?
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import type { RegistryEvent } from '@churnstream/schemas'
-import { TransientError } from '@churnstream/runtime'
+import { TransientError, parseS3Location } from '@churnstream/runtime'
 import { createHash } from 'node:crypto'
 import { ModelRefused } from './refused.ts'
 
@@ -33,7 +33,10 @@ export function createS3Artifacts({ endpoint, maxFileBytes }: S3ArtifactsOptions
     async fetch(event, path) {
       const expected = event.files.find((file) => file.path === path)
       if (expected === undefined) {
-        throw new ModelRefused('file-missing', `${event.artifactLocation} has no ${path}`)
+        throw new ModelRefused(
+          'file-missing',
+          `${event.artifactLocation} has no ${path}; npm run model -- import makes a version with all that is needed`,
+        )
       }
       if (expected.sizeBytes > maxFileBytes) {
         throw new ModelRefused(
@@ -41,7 +44,12 @@ export function createS3Artifacts({ endpoint, maxFileBytes }: S3ArtifactsOptions
           `${path} has ${expected.sizeBytes} bytes, allowed are ${maxFileBytes}`,
         )
       }
-      const { bucket, prefix } = parseLocation(event.artifactLocation)
+      const folder = parseS3Location(event.artifactLocation)
+      if (folder === undefined) {
+        const detail = `${event.artifactLocation} is not of the form s3://bucket/prefix`
+        throw new ModelRefused('location-not-s3', detail)
+      }
+      const { bucket, prefix } = folder
       const bytes = await get(client, bucket, `${prefix}/${path}`)
       const sha256 = createHash('sha256').update(bytes).digest('hex')
       if (sha256 !== expected.sha256) {
@@ -69,12 +77,4 @@ async function get(client: S3Client, bucket: string, key: string): Promise<Uint8
     }
     throw new TransientError(`fetching s3://${bucket}/${key}`, { cause: error })
   }
-}
-
-export function parseLocation(location: string): { bucket: string; prefix: string } {
-  const match = /^s3:\/\/([^/]+)\/(.+?)\/?$/.exec(location)
-  if (match === null) {
-    throw new ModelRefused('location-not-s3', `${location} is not of the form s3://bucket/prefix`)
-  }
-  return { bucket: match[1] as string, prefix: match[2] as string }
 }

@@ -1,0 +1,126 @@
+// Where are MLflow, S3 and Kafka?
+import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { createMlflow, type Mlflow } from '@churnstream/registry-bridge'
+import {
+  FatalError,
+  TransientError,
+  createKafkajsKafka,
+  createLog,
+  loadConfig,
+  parseS3Location,
+  type Kafka,
+} from '@churnstream/runtime'
+import { Schemas } from '@churnstream/schemas'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+
+const usualDataDir = fileURLToPath(new URL('../../../.data', import.meta.url))
+const environmentFile = 'environment.json'
+
+const config = z.object({
+  MLFLOW_TRACKING_URI: z.url(),
+  MLFLOW_TRACKING_USERNAME: z.string().min(1).optional(),
+  MLFLOW_TRACKING_PASSWORD: z.string().optional(),
+  S3_ENDPOINT: z.url().optional(),
+  KAFKA_BOOTSTRAP_SERVERS: z.string().min(1).optional(),
+  SCHEMA_REGISTRY_URL: z.url().optional(),
+})
+
+export interface Connection extends AsyncDisposable {
+  readonly mlflow: Mlflow
+  /** Where a demo keeps its data, whether it runs or not. */
+  readonly dataDir: string
+  /** For Python beside us. */
+  readonly variables: Readonly<Record<string, string>>
+  /** Connected when first asked for. @throws FatalError when the environment does not name them */
+  streams(): { readonly kafka: Kafka; readonly schemas: Schemas }
+  /**
+   * A file of a version's folder; undefined when it isn't there.
+   * @throws TransientError when the store does not answer
+   */
+  readFile(location: string, path: string): Promise<Uint8Array | undefined>
+}
+
+/** @throws FatalError that says which variables are missing, or how to start a demo */
+export function connect(
+  env: Readonly<Record<string, string | undefined>>,
+  dataDir = usualDataDir,
+): Connection {
+  const variables = variablesOf(env, dataDir)
+  const known = loadConfig(config, variables)
+  const { S3_ENDPOINT: endpoint, MLFLOW_TRACKING_USERNAME: username } = known
+  const password = known.MLFLOW_TRACKING_PASSWORD
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = variables
+  const store = new S3Client({
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    ...(variables['AWS_REGION'] === undefined ? {} : { region: variables['AWS_REGION'] }),
+    // Without them the SDK looks where it usually does.
+    ...(accessKeyId && secretAccessKey ? { credentials: { accessKeyId, secretAccessKey } } : {}),
+    requestHandler: { connectionTimeout: 5_000, requestTimeout: 30_000 },
+    maxAttempts: 2,
+  })
+  let streams: { kafka: Kafka; schemas: Schemas } | undefined
+  return {
+    mlflow: createMlflow(known.MLFLOW_TRACKING_URI, { username, password }),
+    dataDir,
+    variables,
+    streams() {
+      const { KAFKA_BOOTSTRAP_SERVERS: servers, SCHEMA_REGISTRY_URL: url } = known
+      if (servers === undefined || url === undefined) {
+        const name = servers === undefined ? 'KAFKA_BOOTSTRAP_SERVERS' : 'SCHEMA_REGISTRY_URL'
+        throw new FatalError(`${name} is not set: the scorers' reports come over Kafka`)
+      }
+      streams ??= {
+        kafka: createKafkajsKafka({
+          brokers: servers.split(',').map((server) => server.trim()),
+          clientId: 'churnstream-model',
+          // What matters comes as an error; the client's own lines would mix with the result.
+          log: createLog('model', 'silent'),
+        }),
+        schemas: new Schemas({ url }),
+      }
+      return streams
+    },
+    async readFile(location, path) {
+      const folder = parseS3Location(location)
+      if (folder === undefined)
+        throw new FatalError(`${location} is not of the form s3://bucket/prefix`)
+      const Key = `${folder.prefix}/${path}`
+      try {
+        const { Body } = await store.send(new GetObjectCommand({ Bucket: folder.bucket, Key }))
+        return await Body?.transformToByteArray()
+      } catch (error) {
+        const { name } = error as Error
+        if (name === 'NoSuchKey' || name === 'NoSuchBucket') return undefined
+        throw new TransientError(`reading s3://${folder.bucket}/${Key}`, { cause: error })
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      store.destroy()
+      await streams?.kafka.close()
+    },
+  }
+}
+
+function variablesOf(
+  env: Readonly<Record<string, string | undefined>>,
+  dataDir: string,
+): Record<string, string> {
+  const own = Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+  if (own['MLFLOW_TRACKING_URI'] !== undefined) {
+    const { S3_ENDPOINT: endpoint } = own
+    return endpoint === undefined ? own : { MLFLOW_S3_ENDPOINT_URL: endpoint, ...own }
+  }
+  const file = join(dataDir, environmentFile)
+  if (!existsSync(file)) {
+    throw new FatalError(
+      `there is no stack: MLFLOW_TRACKING_URI is not set, and no demo runs on ${dataDir}. ` +
+        'Start `npm run demo` in another terminal, or set the variables (see --help).',
+    )
+  }
+  return { ...own, ...(JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) }
+}
