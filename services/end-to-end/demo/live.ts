@@ -154,7 +154,8 @@ function verdictText(report: LoadReport): string | undefined {
     return `${version} is loaded as ${alias} (epoch ${report.loadedEpoch}, ${cost})`
   }
   const goesOn = loadedVersion === null ? '' : `; version ${loadedVersion} goes on`
-  return `${version} was found ${verdict} as ${alias}: ${reason}: ${detail}${goesOn}`
+  const found = verdict === 'refused' ? 'was refused' : 'left its guard'
+  return `${version} ${found} as ${alias}: ${reason}: ${detail}${goesOn}`
 }
 
 /** The value below which this share of the sorted values lies; 0 when there are none. */

@@ -10,7 +10,7 @@ import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { firstEvents } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from './account.ts'
 import { quantile, watch, type Live } from './live.ts'
-import { parseDemoOptions, usage, type DemoOptions } from './options.ts'
+import { defaultDataDir, parseDemoOptions, usage, type DemoOptions } from './options.ts'
 
 const dayMs = 86_400_000
 const summaryEveryMs = process.stdout.isTTY ? 1_000 : 5_000
@@ -236,6 +236,8 @@ function startSummary(live: Live, rate: number): NodeJS.Timeout {
 }
 
 function printPlaces({ stack, urls }: Pipeline, options: DemoOptions): void {
+  const where = options.dataDir === defaultDataDir ? '' : ` --data-dir ${options.dataDir}`
+  const model = (line: string): string => `npm run model -- ${line}${where}`
   console.log(`
   events     POST ${urls.ingestion}/v1/events
   Kafka      ${stack.kafka.brokers.join(',')}
@@ -245,7 +247,10 @@ function printPlaces({ stack, urls }: Pipeline, options: DemoOptions): void {
   metrics    ${Object.values(urls)
     .map((url) => `${url}/metrics`)
     .join('\n             ')}
-  models     set the alias champion of churn-default in MLflow: served without a restart
+  models     in another terminal, while this one shows the version change:
+             ${model('train --market default --variant deep --champion')}
+             ${model('status')}
+             ${model('rollback default')}
   players    seed ${options.seed}, ${options.rate} events a second${
     options.forMs === undefined ? '; Ctrl-C ends it' : ` for ${options.forMs / 1000} s`
   }

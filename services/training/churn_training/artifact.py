@@ -18,6 +18,8 @@ from .golden import golden_document, golden_rows, to_json_rows
 from .onnx_model import to_onnx
 from .parity import Parity, check_parity, checked_rows
 
+# Compared with XGBoost at the least.
+PARITY_ROWS = 10_000
 SAMPLE_ROWS = 200
 EXAMPLE_ROWS = 5
 

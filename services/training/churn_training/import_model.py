@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .artifact import Candidate, convert
+from .artifact import PARITY_ROWS, Candidate, convert
 from .booster_file import BoosterFile, read_booster
 from .columns import Column, OneHot, Ordinal, check_names, read_columns, read_features
 from .errors import TrainingError
@@ -20,7 +20,6 @@ from .sample import read_sample
 Say = Callable[[str], None]
 
 SEED = 7
-PARITY_ROWS = 10_000
 SAMPLE_ROWS = 1_000
 FEW_ROWS = 10
 METRIC_NAME = re.compile(r"[\w\-. :/]{1,250}", re.ASCII)

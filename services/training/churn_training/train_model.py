@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .artifact import Candidate, convert, to_json
+from .artifact import PARITY_ROWS, Candidate, convert, to_json
 from .columns import encode, learn_columns, names_of, read_features
 from .config import read_configuration
 from .dataset import (
@@ -64,7 +64,7 @@ def train_model(data: Path, market: str, variant: str, seed: int, say: Say) -> C
             + f". Strongest alone: {', '.join(f'{name} {auc:.3f}' for name, auc in alone)}"
         )
 
-    converted = convert(forest, columns, x_test, seed)
+    converted = convert(forest, columns, x_test, seed, PARITY_ROWS)
     parity = converted.parity
     say(f"parity: at most {parity.max_difference:.2e} from XGBoost over {parity.rows} rows")
 

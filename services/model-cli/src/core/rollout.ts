@@ -59,6 +59,9 @@ const does: Readonly<Record<string, string>> = {
   challenger: 'scores in the shadow',
 }
 
+const of = (some: readonly unknown[], all: readonly unknown[]): string =>
+  `${some.length} of ${all.length} replica${all.length === 1 ? '' : 's'}`
+
 /** Done when every live replica has answered. */
 export function toOutcome(goal: Goal, states: readonly ReplicaState[], tookMs: number): Outcome {
   const { modelName, modelVersion, alias } = goal
@@ -73,18 +76,17 @@ export function toOutcome(goal: Goal, states: readonly ReplicaState[], tookMs: n
       const instead = goesOn === null ? 'nothing scores there' : `version ${goesOn} goes on`
       return `  ${replica}: ${reason}: ${detail}; ${instead}`
     })
-    const text = `${version} was refused as ${alias} by ${refused.length} of ${states.length} replicas\n${lines.join('\n')}`
+    const text = `${version} was refused as ${alias} by ${of(refused, states)}\n${lines.join('\n')}`
     return { isDone, isGood: false, text }
   }
   if (states.some(({ state }) => state === 'overtaken')) {
     return { isDone, isGood: false, text: `another version came after ${version} as ${alias}` }
   }
   if (isDone) {
-    const on = `${loaded.length} of ${states.length} replica${states.length === 1 ? '' : 's'}`
     return {
       isDone,
       isGood: true,
-      text: `${version} ${does[alias] ?? 'is loaded'} on ${on} after ${seconds}`,
+      text: `${version} ${does[alias] ?? 'is loaded'} on ${of(loaded, states)} after ${seconds}`,
     }
   }
   const text =
