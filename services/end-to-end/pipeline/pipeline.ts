@@ -80,6 +80,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const ownVariables = (id: ServiceId): Record<string, string> => ({
     HTTP_PORT: String(servicePorts[id]),
     POLL_INTERVAL_MS: '2000',
+    REPORT_INTERVAL_MS: '5000',
     WEBHOOK_URL: `${urls.registryBridge}/webhooks/mlflow`,
     WEBHOOK_SECRETS: stack.mlflow.webhookSecret,
     // Event time is simulated: the simulator writes the clock records.
