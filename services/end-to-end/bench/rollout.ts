@@ -1,6 +1,7 @@
 // npm run bench -- rollout: how soon does an alias take effect, and what does a swap cost?
 import { Schemas } from '@churnstream/schemas'
 import { createMlflow, type Mlflow } from '@churnstream/registry-bridge'
+import { rssBytesOf } from '@churnstream/topology/local'
 import { setTimeout as delay } from 'node:timers/promises'
 import { championAlias, championVersion, modelName, trainModel } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
@@ -9,9 +10,10 @@ import { watchScores } from '../rollout/scores.ts'
 import { medianOf, swapUnderLoad } from '../rollout/swaps.ts'
 import { streamVectors } from '../rollout/vectors.ts'
 
-const freshVersions = 9
+const freshVersions = 25
 const polledVersions = 3
 const promotions = 20
+const warmUpMs = 20_000
 const vectorsPerSecond = 5_000
 
 export interface RolloutFigures {
@@ -55,9 +57,13 @@ export async function benchRollout(options: {
     await using pipeline = await start({ POLL_INTERVAL_MS: '600000' })
     const bench = benchOf(pipeline)
     const withWebhooks = await aliasToFirstScore(bench, freshVersions)
-    figures['alias to first score of a new version, webhooks, p50 ms'] = medianOf(withWebhooks)
+    figures['alias to first score of a new version, webhooks, p50 ms'] = medianOf(
+      withWebhooks.tookMs,
+    )
     figures['alias to first score of a new version, webhooks, worst ms'] =
-      withWebhooks.at(-1) ?? NaN
+      withWebhooks.tookMs.at(-1) ?? NaN
+    figures['new versions: scorer MB after the fifth and after the last'] =
+      `${withWebhooks.rssMb[4]}, ${withWebhooks.rssMb.at(-1)}`
     const first = (await championVersion(pipeline.stack.mlflow.url)) as string
     const second = await trainModel({
       stack: pipeline.stack,
@@ -75,6 +81,7 @@ export async function benchRollout(options: {
       promotions,
       seed: 1,
       ratePerSecond: vectorsPerSecond,
+      warmUpMs,
     })
     figures['swaps under load: vectors a second'] = report.vectorsPerSecond
     figures['swaps under load: promotions'] = report.promotions
@@ -92,15 +99,22 @@ export async function benchRollout(options: {
   }
   {
     await using pipeline = await start({ POLL_INTERVAL_MS: '30000', WEBHOOK_URL: undefined })
-    const polled = await aliasToFirstScore(benchOf(pipeline), polledVersions)
+    const { tookMs: polled } = await aliasToFirstScore(benchOf(pipeline), polledVersions)
     figures['alias to first score of a new version, no webhooks, p50 ms'] = medianOf(polled)
     figures['alias to first score of a new version, no webhooks, worst ms'] = polled.at(-1) ?? NaN
   }
   return figures
 }
 
-/** Milliseconds, sorted. Each version has bytes of its own to fetch, check, try and load. */
-async function aliasToFirstScore(bench: Bench, count: number): Promise<number[]> {
+interface Firsts {
+  /** Sorted. */
+  readonly tookMs: readonly number[]
+  /** Resident memory of the scorer after each version. */
+  readonly rssMb: readonly number[]
+}
+
+/** Each version has bytes of its own to fetch, check, try and load. */
+async function aliasToFirstScore(bench: Bench, count: number): Promise<Firsts> {
   const { pipeline, schemas, mlflow, onProgress } = bench
   const { kafka, stack } = pipeline
   const folders = openFolders(stack, mlflow)
@@ -116,6 +130,7 @@ async function aliasToFirstScore(bench: Bench, count: number): Promise<number[]>
     seed: 2,
   })
   const tookMs: number[] = []
+  const rssMb: number[] = []
   for (let round = 0; round < count; round++) {
     const version = await folders.register(modelName, folder)
     // A person sets the alias some time after the version was made.
@@ -124,10 +139,11 @@ async function aliasToFirstScore(bench: Bench, count: number): Promise<number[]>
     const scored = watch.firstOf(version, setAt)
     await mlflow.setAlias(modelName, championAlias, version)
     tookMs.push(Math.round((await scored) - setAt))
-    onProgress(`alias to first score: ${tookMs.at(-1)} ms`)
+    rssMb.push(Math.round(rssBytesOf(pipeline.process('scorer').pid) / 2 ** 20))
+    onProgress(`alias to first score: ${tookMs.at(-1)} ms; the scorer holds ${rssMb.at(-1)} MB`)
   }
   stream.stop()
   await stream.finished
   await watch.stop()
-  return tookMs.toSorted((a, b) => a - b)
+  return { tookMs: tookMs.toSorted((a, b) => a - b), rssMb }
 }

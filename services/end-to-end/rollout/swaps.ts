@@ -31,6 +31,8 @@ export interface SwapOptions {
   readonly ratePerSecond: number
   readonly promotions: number
   readonly seed: number
+  /** The first seconds are slow and grow the heap in any process: they are not what a swap costs. */
+  readonly warmUpMs: number
 }
 
 const settleMs = 500
@@ -52,8 +54,7 @@ export async function swapUnderLoad(options: SwapOptions): Promise<SwapReport> {
   })
   const scorer = pipeline.process('scorer')
   const startedAt = performance.now()
-  // The first seconds are slow in any process; they are not what a swap costs.
-  await delay(3_000)
+  await delay(options.warmUpMs)
   watch.takeLongestGapMs()
   const aliasToScoreMs: number[] = []
   const rssMb: number[] = []

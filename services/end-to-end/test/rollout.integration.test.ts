@@ -397,6 +397,7 @@ test('rollout - promotions under load lose nothing, repeat nothing and never go 
     ratePerSecond: 5_000,
     promotions: 20,
     seed: seed++,
+    warmUpMs: 3_000,
   })
   console.log(JSON.stringify(report))
   const { missing, duplicates, epochFalls, mixedEpochs, versions } = report
