@@ -51,6 +51,7 @@ before(async () => {
   good = await folders.read(modelName, first)
 })
 after(async () => {
+  await Promise.all(endings.map((end) => end()))
   await pipeline?.[Symbol.asyncDispose]()
   rmSync(dataDir, { recursive: true, force: true })
   assert.deepEqual(failures, [])
@@ -64,6 +65,8 @@ interface Run {
 }
 
 let seed = 1
+/** Ends what a test that failed left running, or the file would never end. */
+const endings: (() => Promise<void>)[] = []
 
 async function startRun(markets = ['gb', 'us-nj']): Promise<Run> {
   const { kafka } = pipeline
@@ -87,6 +90,11 @@ async function startRun(markets = ['gb', 'us-nj']): Promise<Run> {
     { from: 'end' },
   )
   await follower.caughtUp
+  endings.push(async () => {
+    stream.stop()
+    await stream.finished
+    await follower.stop()
+  })
   return {
     stream,
     newest: async (market) => {
@@ -219,10 +227,7 @@ test('rollout - bytes that changed after they were announced are refused by thei
   const version = await folders.register(modelName, good)
   // Any alias is announced, so the bridge knows the digests now.
   await mlflow.setAlias(modelName, 'staging', version)
-  await until('it is announced', async () => {
-    const events = await registryKeys()
-    return events.has(`${modelName}@staging`)
-  })
+  await until('it is announced', async () => (await announcedVersion('staging')) === version)
   const other = (await variant('shifted')).get('model.onnx') as Buffer
   await folders.overwrite(modelName, version, 'model.onnx', other)
   await mlflow.setAlias(modelName, championAlias, version)
@@ -233,15 +238,22 @@ test('rollout - bytes that changed after they were announced are refused by thei
   await mlflow.setAlias(modelName, championAlias, first)
 })
 
-async function registryKeys(): Promise<Set<string>> {
-  const keys = new Set<string>()
+/** The version that registry-events says stands under an alias. */
+async function announcedVersion(alias: string): Promise<string | undefined> {
+  const decoder = new Decoder('registry-event')
+  let version: string | undefined
   for await (const records of pipeline.kafka.read(topics.registryEvents.name, 0)) {
+    await schemas.prepare(
+      decoder,
+      records.flatMap(({ value }) => (value === null ? [] : [value])),
+    )
     for (const { key, value } of records) {
-      if (value === null) keys.delete(key?.toString() ?? '')
-      else keys.add(key?.toString() ?? '')
+      if (key?.toString() !== `${modelName}@${alias}`) continue
+      const event = value === null ? undefined : decoder.decode(value)
+      version = event instanceof DecodeProblem ? undefined : event?.modelVersion
     }
   }
-  return keys
+  return version
 }
 
 test('rollout - a model of a plain script with mlflow and xgboost is refused with what to do', async () => {
@@ -324,7 +336,7 @@ test('rollout - with S3 away during a swap the old version goes on, and the new 
   const version = await folders.register(modelName, good)
   // Announced before the store goes, so that only the scorer needs it.
   await mlflow.setAlias(modelName, 'staging', version)
-  await until('it is announced', async () => (await registryKeys()).has(`${modelName}@staging`))
+  await until('it is announced', async () => (await announcedVersion('staging')) === version)
   const run = await startRun()
   await isScoredBy(run, 'gb', modelName, first)
   await pipeline.stack.servers.s3.stop()
