@@ -4,13 +4,14 @@ import { Encoder, Schemas } from '@churnstream/schemas'
 import { messageOf, type Producer } from '@churnstream/runtime'
 import { drive, postEvents, simulate, type DriveReport, type Step } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
+import { usualDataDir } from '@churnstream/topology/local'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { firstEvents } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from './account.ts'
 import { quantile, watch, type Live } from './live.ts'
-import { defaultDataDir, parseDemoOptions, usage, type DemoOptions } from './options.ts'
+import { parseDemoOptions, usage, type DemoOptions } from './options.ts'
 
 const dayMs = 86_400_000
 const summaryEveryMs = process.stdout.isTTY ? 1_000 : 5_000
@@ -236,7 +237,7 @@ function startSummary(live: Live, rate: number): NodeJS.Timeout {
 }
 
 function printPlaces({ stack, urls }: Pipeline, options: DemoOptions): void {
-  const where = options.dataDir === defaultDataDir ? '' : ` --data-dir ${options.dataDir}`
+  const where = options.dataDir === usualDataDir ? '' : ` --data-dir ${options.dataDir}`
   const model = (line: string): string => `npm run model -- ${line}${where}`
   console.log(`
   events     POST ${urls.ingestion}/v1/events

@@ -1,6 +1,6 @@
 // What can the user ask of the demo?
+import { usualDataDir } from '@churnstream/topology/local'
 import { parseArgs } from 'node:util'
-import { fileURLToPath } from 'node:url'
 
 export interface DemoOptions {
   readonly forMs: number | undefined
@@ -10,8 +10,6 @@ export interface DemoOptions {
   readonly dataDir: string
   readonly ports: 'usual' | 'free'
 }
-
-export const defaultDataDir = fileURLToPath(new URL('../../../.data', import.meta.url))
 
 export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
 
@@ -34,7 +32,7 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
       report: { type: 'string' },
       rate: { type: 'string', default: '200' },
       seed: { type: 'string', default: String(Math.floor(Date.now() / 1000)) },
-      data: { type: 'string', default: defaultDataDir },
+      data: { type: 'string', default: usualDataDir },
       'free-ports': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },

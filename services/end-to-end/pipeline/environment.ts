@@ -1,9 +1,7 @@
 // How does another command reach the servers of a running stack?
-import type { Stack } from '@churnstream/topology/local'
+import { environmentFile, type Stack } from '@churnstream/topology/local'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-
-export const environmentFile = 'environment.json'
 
 export interface Environment {
   /** What a service, or Python beside it, needs in its environment. */

@@ -11,13 +11,8 @@ import {
   type Kafka,
 } from '@churnstream/runtime'
 import { Schemas } from '@churnstream/schemas'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { noStack, runningVariables, usualDataDir } from '@churnstream/topology/local'
 import { z } from 'zod'
-
-const usualDataDir = fileURLToPath(new URL('../../../.data', import.meta.url))
-const environmentFile = 'environment.json'
 
 const config = z.object({
   MLFLOW_TRACKING_URI: z.url(),
@@ -48,7 +43,8 @@ export function connect(
   env: Readonly<Record<string, string | undefined>>,
   dataDir = usualDataDir,
 ): Connection {
-  const variables = variablesOf(env, dataDir)
+  const variables = runningVariables(env, dataDir)
+  if (variables === undefined) throw new FatalError(noStack(dataDir))
   const known = loadConfig(config, variables)
   const { S3_ENDPOINT: endpoint, MLFLOW_TRACKING_USERNAME: username } = known
   const password = known.MLFLOW_TRACKING_PASSWORD
@@ -102,25 +98,4 @@ export function connect(
       await streams?.kafka.close()
     },
   }
-}
-
-function variablesOf(
-  env: Readonly<Record<string, string | undefined>>,
-  dataDir: string,
-): Record<string, string> {
-  const own = Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
-  if (own['MLFLOW_TRACKING_URI'] !== undefined) {
-    const { S3_ENDPOINT: endpoint } = own
-    return endpoint === undefined ? own : { MLFLOW_S3_ENDPOINT_URL: endpoint, ...own }
-  }
-  const file = join(dataDir, environmentFile)
-  if (!existsSync(file)) {
-    throw new FatalError(
-      `there is no stack: MLFLOW_TRACKING_URI is not set, and no demo runs on ${dataDir}. ` +
-        'Start `npm run demo` in another terminal, or set the variables (see --help).',
-    )
-  }
-  return { ...own, ...(JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) }
 }
