@@ -3,6 +3,13 @@ import type { DataDir } from './data-dir.ts'
 import type { Owner } from './owner.ts'
 import type { Ports } from './ports.ts'
 
+/** A further way to the broker, told to its clients under another port: a proxy's. */
+export interface KafkaListener {
+  readonly name: string
+  readonly port: number
+  readonly advertisedPort: number
+}
+
 export interface Context {
   dataDir: DataDir
   ports: Ports
@@ -11,4 +18,5 @@ export interface Context {
   serversDir: string
   python: string
   signal: AbortSignal
+  kafkaListeners: readonly KafkaListener[]
 }

@@ -1,5 +1,11 @@
 // What does the local stack offer to the demo, the tests and the benchmarks?
-export { startStack, type PartName, type Stack, type StackOptions } from './stack.ts'
+export {
+  startStack,
+  type KafkaListener,
+  type PartName,
+  type Stack,
+  type StackOptions,
+} from './stack.ts'
 export type { Crash, OnCrash, Server } from './server.ts'
 export type { S3Location } from './s3.ts'
 export { createOwner, tailOf } from './owner.ts'

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import type { Context } from './context.ts'
+import type { Context, KafkaListener } from './context.ts'
 import { runOnce } from './run-once.ts'
 import type { ServerSpec } from './server.ts'
 
@@ -23,7 +23,7 @@ export async function kafkaSpec(context: Context): Promise<ServerSpec> {
   const classPath = ['-cp', join(serversDir, 'kafka', '*')]
   const log4j = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.yaml')}`
   mkdirSync(dir, { recursive: true })
-  writeFileSync(properties, settings(join(dir, 'data'), ports.kafka, ports.kafkaController))
+  writeFileSync(properties, settings(join(dir, 'data'), context))
 
   if (!existsSync(join(dir, 'data', 'meta.properties'))) {
     const tool = ['-XX:TieredStopAtLevel=1', log4j, ...classPath, 'kafka.tools.StorageTool']
@@ -64,15 +64,19 @@ async function answers(broker: string, clusterId: string): Promise<boolean> {
   }
 }
 
-function settings(logDir: string, port: number, controllerPort: number): string {
+function settings(logDir: string, { ports, kafkaListeners }: Context): string {
+  const { kafka: port, kafkaController: controllerPort } = ports
+  const more = (text: (listener: KafkaListener) => string): string =>
+    kafkaListeners.map((listener) => `,${text(listener)}`).join('')
   return `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${more(({ name, port }) => `${name}://127.0.0.1:${port}`)}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}${more(({ name, advertisedPort }) => `${name}://127.0.0.1:${advertisedPort}`)}
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${more(({ name }) => `${name}:PLAINTEXT`)}
 log.dirs=${logDir}
 
 # One broker holds the only copy.

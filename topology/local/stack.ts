@@ -1,6 +1,6 @@
 // How do the servers come up together, and go down together?
 import { existsSync } from 'node:fs'
-import type { Context } from './context.ts'
+import type { Context, KafkaListener } from './context.ts'
 import { openDataDir } from './data-dir.ts'
 import { rssBytesOf } from './family.ts'
 import { kafkaSpec } from './kafka.ts'
@@ -13,6 +13,7 @@ import { registrySpec, registryUrl } from './registry.ts'
 import { createBucket, s3Location, s3Spec, type S3Location } from './s3.ts'
 import { startServer, type OnCrash, type PartName, type Server, type ServerSpec } from './server.ts'
 
+export type { KafkaListener } from './context.ts'
 export type { PartName } from './server.ts'
 
 const allParts: PartName[] = ['postgres', 'kafka', 's3', 'registry', 'mlflow']
@@ -29,6 +30,8 @@ export interface StackOptions {
   ports: 'usual' | 'free'
   /** All by default. What a part needs is started with it. */
   parts?: PartName[]
+  /** The broker's own, for clients without a listener of their own, is always there. */
+  kafkaListeners?: readonly KafkaListener[]
   /** Ends a start that is under way; a running stack is ended by disposing of it. */
   signal?: AbortSignal
   onProgress?: (line: string) => void
@@ -74,6 +77,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     java,
     serversDir: jars,
     python,
+    kafkaListeners: options.kafkaListeners ?? [],
     signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal,
   }
   const parts = withNeeds(options.parts ?? allParts)

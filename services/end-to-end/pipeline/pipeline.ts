@@ -5,6 +5,7 @@ import {
   rssBytesOf,
   startStack,
   tailOf,
+  type KafkaListener,
   type OwnedProcess,
   type Stack,
 } from '@churnstream/topology/local'
@@ -29,6 +30,9 @@ export interface PipelineOptions {
   readonly onFailure: (message: string) => void
   /** All by default. */
   readonly services?: readonly ServiceId[]
+  readonly kafkaListeners?: readonly KafkaListener[]
+  /** Whose code runs; this repository's unless told. */
+  readonly repository?: string
   /** Added to the environment of a service; undefined takes a variable away. */
   readonly env?: Partial<Record<ServiceId, Record<string, string | undefined>>>
 }
@@ -41,7 +45,9 @@ export interface Pipeline extends AsyncDisposable {
   /** The running process of a service. */
   process(service: ServiceId): OwnedProcess
   /** Starts a service again that was stopped or killed, and waits until it is ready. */
-  restart(service: ServiceId): Promise<void>
+  restart(service: ServiceId, env?: Record<string, string>): Promise<void>
+  /** Another process of a service beside the one there is, ready. */
+  startReplica(service: ServiceId): Promise<OwnedProcess>
   /** Resident bytes of each server and service. */
   rssBytes(): Record<string, number>
 }
@@ -61,6 +67,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       signal,
       onProgress,
       freePortsHint: '--free-ports',
+      kafkaListeners: options.kafkaListeners ?? [],
       onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
     }),
   )
@@ -86,20 +93,23 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     // Event time is simulated: the simulator writes the clock records.
     CLOCK_INTERVAL_MS: '0',
   })
-  const start = (id: ServiceId): void => {
-    const child = stack.spawn({
+  const from = options.repository ?? repository
+  const spawn = (id: ServiceId, env: Record<string, string> = {}): OwnedProcess =>
+    stack.spawn({
       name: services[id].name,
       command: process.execPath,
-      args: [join(repository, 'services', services[id].name, 'src', 'main.ts')],
+      args: [join(from, 'services', services[id].name, 'src', 'main.ts')],
       logFile: join(logDir, `${services[id].name}.log`),
-      env: { ...environment.variables, ...ownVariables(id), ...options.env?.[id] },
+      env: { ...environment.variables, ...ownVariables(id), ...options.env?.[id], ...env },
     })
+  const start = (id: ServiceId, env?: Record<string, string>): void => {
+    const child = spawn(id, env)
     processes.set(id, child)
     void child.exited.then((exit) => {
       if (!exit.asked && !signal.aborted) onFailure(ended(child.name, exit, tailOf(child.logFile)))
     })
   }
-  ids.forEach(start)
+  ids.forEach((id) => start(id))
   await Promise.all(ids.map((id) => untilReady(services[id].name, urls[id], signal)))
   onProgress('all services are ready')
 
@@ -109,9 +119,16 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     kafka,
     urls,
     process: (id) => processes.get(id) as OwnedProcess,
-    async restart(id) {
-      start(id)
+    async restart(id, env) {
+      start(id, env)
       await untilReady(services[id].name, urls[id], signal)
+    },
+    async startReplica(id) {
+      const { port, release } = await holdPort(0, services[id].name)
+      await release()
+      const child = spawn(id, { HTTP_PORT: String(port) })
+      await untilReady(services[id].name, `http://127.0.0.1:${port}`, signal)
+      return child
     },
     rssBytes() {
       const own = [...processes].map(

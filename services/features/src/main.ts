@@ -47,6 +47,7 @@ await runMain(async () => {
     topic: topics.playerActivity,
     decoder: new Decoder('player-activity'),
     processor,
+    sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
     signal,
     log,
     metrics,

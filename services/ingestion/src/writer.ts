@@ -1,6 +1,7 @@
 // How do many requests share one idempotent producer?
 import {
   TransientError,
+  failpoint,
   messageOf,
   type Health,
   type Log,
@@ -166,6 +167,7 @@ export function createWriter(options: WriterOptions): Writer {
       if (placed.length !== records.length) {
         throw new Error(`${placed.length} places for ${records.length} records: a bug`)
       }
+      failpoint('before-reply')
       metrics.sends.inc({ result: 'acknowledged' })
       metrics.sendRecords.observe(records.length)
       metrics.sendSeconds.observe((performance.now() - startedAt) / 1000)

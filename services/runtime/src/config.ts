@@ -12,6 +12,8 @@ export const baseConfig = z.object({
     .transform((list) => list.split(',').map((server) => server.trim())),
   SCHEMA_REGISTRY_URL: z.url(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  /** How long a member that fell silent keeps its partitions; brokers take no less than 6 s. */
+  KAFKA_SESSION_TIMEOUT_MS: z.coerce.number().int().min(6_000).default(6_000),
   HTTP_HOST: z.string().default('127.0.0.1'),
 })
 

@@ -2,6 +2,7 @@
 export * from './config.ts'
 export * from './dead-letter.ts'
 export * from './errors.ts'
+export { failpoint, type Failpoint } from './failpoint.ts'
 export * from './http.ts'
 export type * from './kafka.ts'
 export { createKafkajsKafka, type KafkajsOptions } from './kafkajs/adapter.ts'

@@ -9,6 +9,7 @@ import type { Service, Topic } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toDeadLetter } from './dead-letter.ts'
 import { RebalanceError, TransientError, messageOf } from './errors.ts'
+import { failpoint, type Failpoint } from './failpoint.ts'
 import type { Health } from './http.ts'
 import type {
   Batch,
@@ -210,7 +211,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       if (processor.state && stateAt.get(partition) !== next) {
         stateAt.delete(partition)
         const startedAt = performance.now()
-        const changelog = kafka.read(processor.state.changelog.name, partition)
+        const changelog = passing(
+          'mid-restore',
+          kafka.read(processor.state.changelog.name, partition),
+        )
         const players = await processor.state.restore(partition, changelog)
         const seconds = (performance.now() - startedAt) / 1000
         metrics.restoreSeconds.observe(seconds)
@@ -237,6 +241,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   ): Promise<void> {
     const { partition } = batch
     const startedAt = performance.now()
+    failpoint('after-poll')
     await schemas.prepare(
       decoder,
       chunk.map((record) => record.value),
@@ -292,10 +297,12 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       for (const change of processor.state.changes(partition)) records.push(change)
 
     const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
+    failpoint('after-process')
     await lane.producer.commit({
       records,
       offset: { groupId: group, topic: topic.name, partition, next },
     })
+    failpoint('after-commit')
     lane.next = next
     if (processor.state) stateAt.set(partition, next)
     count(settled)
@@ -326,6 +333,13 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     if (lane === undefined) return
     lanes.delete(partition)
     await lane.producer.close()
+  }
+}
+
+async function* passing<T>(name: Failpoint, all: AsyncIterable<T>): AsyncGenerator<T> {
+  for await (const one of all) {
+    yield one
+    failpoint(name)
   }
 }
 

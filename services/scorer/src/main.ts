@@ -124,6 +124,7 @@ await runMain(async () => {
           scorer.scores.inc({ model, version })
         },
       }),
+      sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
       signal,
       log,
       metrics,

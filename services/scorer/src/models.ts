@@ -1,6 +1,6 @@
 // Which versions score now, for which market, and how does the next one take its place?
 import type { Figure, RegistryEvent, Schemas } from '@churnstream/schemas'
-import { messageOf, type Health, type Kafka, type Log } from '@churnstream/runtime'
+import { failpoint, messageOf, type Health, type Kafka, type Log } from '@churnstream/runtime'
 import { setTimeout as delay } from 'node:timers/promises'
 import { followAnnouncements, type Announcement } from './announcements.ts'
 import { Guard, type Breach, type GuardSettings } from './core/guard.ts'
@@ -153,6 +153,7 @@ export function createModels(options: ModelsOptions): Models {
       before: isChampion ? (isSame ? replaced.before : replaced?.claim) : undefined,
       sums: new ShadowSums(),
     })
+    failpoint('mid-model-swap')
     renewSnapshot()
     if (replaced !== undefined) {
       if (!isChampion || isSame) replaced.claim.release()

@@ -62,6 +62,7 @@ await runMain(async () => {
       topic: topics.churnScores,
       decoder: new Decoder('churn-score'),
       processor: createSinkProcessor(database, createSinkMetrics(metrics), health),
+      sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
       signal,
       log,
       metrics,

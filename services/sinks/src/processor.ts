@@ -4,6 +4,7 @@ import {
   TransientError,
   deadLetter,
   emit,
+  failpoint,
   messageOf,
   type Health,
   type Outcome,
@@ -34,6 +35,7 @@ export function createSinkProcessor(
           .map(({ value, offset }): ScoreRow => ({ score: value, partition, offset }))
         const end = metrics.batchSeconds.startTimer()
         for (const outcome of await watched(() => store(rows))) outcomes.push(outcome)
+        failpoint('after-database-commit')
         end()
       }
       return outcomes

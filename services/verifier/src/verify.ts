@@ -143,7 +143,9 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
       rowCount += rows.length
       const refused = new Set(ofScores)
       const stored = scores.filter(({ offset }) => !refused.has(offset))
-      breaches.push(...checkRows(partition, stored, rows, committed(services.sinks.name)))
+      const end = offsets.ends[topics.churnScores.name]?.stable[partition] ?? 0
+      const until = { committed: committed(services.sinks.name), end }
+      breaches.push(...checkRows(partition, stored, rows, until))
     }
     fates.push(fold.fates)
     scoredKeys.push(checked.scored)

@@ -11,6 +11,7 @@ import type {
   logLevel,
 } from 'kafkajs'
 import { FatalError, RebalanceError, TransientError, messageOf } from '../errors.ts'
+import { failpoint } from '../failpoint.ts'
 import type {
   ConsumedRecord,
   ConsumeOptions,
@@ -41,7 +42,7 @@ const requestTimeoutMs = 20_000
 const transactionTimeoutMs = 20_000
 /** Longer than a transaction may take, so that work in flight drains before a reassignment. */
 const rebalanceTimeoutMs = 60_000
-const sessionTimeoutMs = 30_000
+const sessionTimeoutMs = 6_000
 /** A fetch waits this long or for this much: it sets the pace, and so the size, of transactions. */
 const fetchWaitMs = 25
 const fetchMinBytes = 64 * 1024
@@ -271,13 +272,16 @@ class KafkajsTransactionalProducer implements TransactionalProducer {
       for (const part of slices(records)) {
         await transaction.sendBatch({ topicMessages: part, acks: -1 })
       }
+      failpoint('after-produce')
       if (offset) {
         const partitions = [{ partition: offset.partition, offset: String(offset.next) }]
         await transaction.sendOffsets({
           consumerGroupId: offset.groupId,
           topics: [{ topic: offset.topic, partitions }],
         })
+        failpoint('after-send-offsets')
       }
+      failpoint('before-commit')
       await transaction.commit()
     })
   }

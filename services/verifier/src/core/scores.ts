@@ -96,12 +96,15 @@ export interface Row {
   readonly scoreOffset: number
 }
 
-/** The rows of one partition beside its scores. `committed` is the next offset of the sinks group. */
+/**
+ * The rows of one partition beside its scores. `committed` is the next offset of the sinks group;
+ * rows of scores from `end` on are newer than what was read of the topic.
+ */
 export function checkRows(
   partition: number,
   scores: readonly At<ChurnScore>[],
   rows: readonly Row[],
-  committed: number,
+  { committed, end }: { readonly committed: number; readonly end: number },
 ): Breach[] {
   const breaches: Breach[] = []
   const byKey = new Map(rows.map((row) => [`${row.causeOffset} ${row.playerId}`, row]))
@@ -123,7 +126,7 @@ export function checkRows(
     breaches.push({ kind: 'wrong-row', where, detail, eventId })
   }
   for (const [key, row] of byKey) {
-    if (seen.has(key)) continue
+    if (seen.has(key) || row.scoreOffset >= end) continue
     const where = place('score_history', partition, row.scoreOffset)
     breaches.push({ kind: 'unexpected', where, detail: `a row of ${key}, which has no score` })
   }

@@ -1,0 +1,127 @@
+// npm run faults: what does the pipeline lose, repeat or get wrong when everything breaks in turn?
+import { messageOf } from '@churnstream/runtime'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { faultCases } from './cases.ts'
+import { runFaults, type FaultsReport } from './run.ts'
+
+const usage = `npm run faults -- [--json FILE] [--only TEXT] [--short] [--list] [--rate 600] [--seed 1]
+
+Starts real servers on free ports, streams events, lets one fault after the other happen, and then
+verifies every event from the topics and from PostgreSQL (see npm run verify).
+
+  --json FILE   the report as JSON
+  --only TEXT   faults whose name contains it
+  --short       a few of each kind, in about two minutes
+  --list        name the faults and end
+  --rate 600    events a second
+  --seed 1      the simulated players`
+
+const stopping = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)))
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(`faults: ${messageOf(error)}`)
+  process.exitCode = 1
+}
+process.exit()
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'string' },
+      only: { type: 'string', default: '' },
+      short: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      rate: { type: 'string', default: '600' },
+      seed: { type: 'string', default: '1' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(usage)
+    return 0
+  }
+  const cases = faultCases
+    .filter(({ name }) => name.includes(values.only))
+    .filter(({ isShort = false }) => isShort || !values.short)
+  if (cases.length === 0) throw new Error(`no fault's name contains ${values.only}: see --list`)
+  if (values.list) {
+    console.log(cases.map(({ name }) => name).join('\n'))
+    return 0
+  }
+  const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-faults-'))
+  try {
+    const report = await runFaults(cases, {
+      dataDir,
+      ratePerSecond: whole('--rate', values.rate),
+      seed: whole('--seed', values.seed),
+      signal: stopping.signal,
+      onProgress: (line) => console.error(line),
+    })
+    console.log(reportText(report))
+    if (values.json !== undefined) {
+      writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
+    }
+    return report.breaches.length === 0 ? 0 : 1
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+}
+
+function whole(name: string, text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value > 0) return value
+  throw new Error(`${name} takes a whole number above 0, not ${text}`)
+}
+
+function reportText({ cases, totals, breaches }: FaultsReport): string {
+  const header = [
+    'fault',
+    'fired',
+    'events',
+    'lost',
+    'twice',
+    'order',
+    'wrong',
+    'caught up',
+    'pause',
+  ]
+  const rows = cases.map((one) => [
+    one.fault,
+    String(one.fired),
+    String(one.events),
+    String(one.lost),
+    String(one.duplicated),
+    String(one.outOfOrder),
+    String(one.wrongScores),
+    `${one.secondsToCatchUp.toFixed(1)} s`,
+    `${one.pauseSeconds.toFixed(1)} s`,
+  ])
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...rows].map((row) => (row[column] as string).length)),
+  )
+  const lines = [header, ...rows].map((row) =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column] as number),
+      )
+      .join('  '),
+  )
+  return [
+    ...lines,
+    '',
+    `${totals.cases} faults, ${totals.events} acknowledged events: ${totals.lost} lost, ` +
+      `${totals.duplicated} counted twice, ${totals.outOfOrder} out of order, ` +
+      `${totals.wrongScores} wrong scores, ${totals.others} other breaches`,
+    `${totals.recomputedScores} scores computed again differ by at most ` +
+      totals.largestScoreDifference.toExponential(1),
+    ...breaches.slice(0, 20).map(({ kind, where, detail }) => `  ${kind} ${where}: ${detail}`),
+  ].join('\n')
+}

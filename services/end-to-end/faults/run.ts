@@ -1,0 +1,130 @@
+// How are faults run one after the other, and what became of the events of each?
+import { verifyRunning, type Breach } from '@churnstream/verifier'
+import { runningVariables } from '@churnstream/topology/local'
+import type { FaultCase } from './cases.ts'
+import { openLab, type LabOptions } from './lab.ts'
+import { readLedger } from './ledger.ts'
+
+export interface CaseReport {
+  readonly fault: string
+  /** How often the fault struck. */
+  readonly fired: number
+  /** Acknowledged while it lasted and until the pipeline had caught up. */
+  readonly events: number
+  readonly lost: number
+  readonly duplicated: number
+  readonly outOfOrder: number
+  readonly wrongScores: number
+  readonly secondsToCatchUp: number
+  /** Longest time without any score. */
+  readonly pauseSeconds: number
+}
+
+export interface FaultsReport {
+  readonly cases: readonly CaseReport[]
+  readonly totals: {
+    readonly cases: number
+    readonly events: number
+    readonly lost: number
+    readonly duplicated: number
+    readonly outOfOrder: number
+    readonly wrongScores: number
+    /** Breaches of any other kind, or of no event. */
+    readonly others: number
+    readonly recomputedScores: number
+    readonly largestScoreDifference: number
+  }
+  readonly breaches: readonly Breach[]
+}
+
+const settleEvents = 600
+const sample = 2_000
+
+/** Each fault strikes one and the same pipeline under load; in the end everything is verified. */
+export async function runFaults(
+  cases: readonly FaultCase[],
+  options: LabOptions,
+): Promise<FaultsReport> {
+  const { onProgress } = options
+  await using lab = await openLab(options)
+  await lab.more(settleEvents)
+  await lab.caughtUp()
+  const struck: Omit<CaseReport, 'lost' | 'duplicated' | 'outOfOrder' | 'wrongScores'>[] = []
+  for (const fault of cases) {
+    lab.begin(fault.name)
+    lab.takePause()
+    const before = lab.acknowledged
+    const fired = await fault.run(lab)
+    const seconds = await lab.caughtUp()
+    const pauseSeconds = lab.takePause()
+    // Work goes on behind the fault: what it broke must show.
+    await lab.more(settleEvents)
+    const events = lab.acknowledged - before
+    struck.push({
+      fault: fault.name,
+      fired,
+      events,
+      secondsToCatchUp: rounded(seconds),
+      pauseSeconds: rounded(pauseSeconds),
+    })
+    onProgress(
+      `${fault.name}: struck ${fired} times, ${events} events, caught up after ` +
+        `${seconds.toFixed(1)} s, longest pause ${pauseSeconds.toFixed(1)} s`,
+    )
+    if (fired === 0) throw new Error(`${fault.name} did not happen`)
+  }
+  lab.begin('end')
+  await lab.finish()
+
+  const ledger = readLedger(lab.ledgerFile)
+  const variables = runningVariables({}, options.dataDir)
+  if (variables === undefined) throw new Error('the pipeline left no environment')
+  const verified = await verifyRunning({
+    variables: { ...processVariables(), ...variables },
+    acknowledged: ledger.map(({ eventId }) => eventId),
+    sample,
+    onProgress,
+  })
+  const during = new Map(ledger.map(({ eventId, during: name }) => [eventId, name]))
+  const count = (kinds: readonly Breach['kind'][], fault?: string): number =>
+    verified.breaches.filter(
+      ({ kind, eventId }) =>
+        kinds.includes(kind) && (fault === undefined || during.get(eventId ?? '') === fault),
+    ).length
+  const lost = ['lost'] as const
+  const duplicated = ['duplicated', 'unexpected'] as const
+  const outOfOrder = ['out-of-order'] as const
+  const wrongScores = ['wrong-score', 'wrong-vector'] as const
+  const known = [...lost, ...duplicated, ...outOfOrder, ...wrongScores]
+  return {
+    cases: struck.map((one) => ({
+      ...one,
+      lost: count(lost, one.fault),
+      duplicated: count(duplicated, one.fault),
+      outOfOrder: count(outOfOrder, one.fault),
+      wrongScores: count(wrongScores, one.fault),
+    })),
+    totals: {
+      cases: struck.length,
+      events: ledger.length,
+      lost: count(lost),
+      duplicated: count(duplicated),
+      outOfOrder: count(outOfOrder),
+      wrongScores: count(wrongScores),
+      others: verified.breaches.length - count(known),
+      recomputedScores: verified.records.recomputed,
+      largestScoreDifference: verified.largestScoreDifference,
+    },
+    breaches: verified.breaches,
+  }
+}
+
+const rounded = (value: number): number => Math.round(value * 10) / 10
+
+/** What a child needs to find programs and its cache. */
+const processVariables = (): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    ),
+  )
