@@ -126,13 +126,17 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const scoredEarly = new Set<string>()
   let lastScoreAt = performance.now()
   let pauseMs = 0
+  /** Behind the newest score of each partition; the end itself may be a transaction's marker. */
+  const ends = new Map<number, bigint>()
 
   const decoder = new Decoder('churn-score')
   let decoding: Promise<void> = Promise.resolve()
   const follower = kafka.follow(
     topics.churnScores.name,
-    (records) => {
+    (records, partition) => {
       const now = performance.now()
+      const last = records.at(-1)
+      if (last !== undefined) ends.set(partition, last.offset + 1n)
       pauseMs = Math.max(pauseMs, now - lastScoreAt)
       lastScoreAt = now
       decoding = decoding.then(async () => {
@@ -201,8 +205,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     }
   }
 
-  async function isStored(ends: readonly bigint[]): Promise<boolean> {
-    for (const [partition, end] of ends.entries()) {
+  async function isStored(scored: ReadonlyMap<number, bigint>): Promise<boolean> {
+    for (const [partition, end] of scored) {
       const group = services.sinks.name
       const next = await kafka.committedOffset(group, topics.churnScores.name, partition)
       if (next < end) return false
@@ -261,8 +265,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
         for (const at of waiting.values()) return at > startedAt
         return true
       })
-      const ends = await kafka.endOffsets(topics.churnScores.name)
-      await until('storing what was scored', () => isStored(ends))
+      const scored = new Map(ends)
+      await until('storing what was scored', () => isStored(scored))
       return (performance.now() - startedAt) / 1000
     },
     takePause() {
@@ -275,7 +279,6 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       ended.abort()
       await load
       await until('the last scores', () => waiting.size === 0)
-      const ends = await kafka.endOffsets(topics.churnScores.name)
       await until('the last rows', () => isStored(ends))
     },
     async [Symbol.asyncDispose]() {

@@ -8,6 +8,7 @@ import { faultCases } from './cases.ts'
 import { runFaults, type FaultsReport } from './run.ts'
 
 const usage = `npm run faults -- [--json FILE] [--only TEXT] [--short] [--list] [--rate 600] [--seed 1]
+                  [--keep]
 
 Starts real servers on free ports, streams events, lets one fault after the other happen, and then
 verifies every event from the topics and from PostgreSQL (see npm run verify).
@@ -17,7 +18,8 @@ verifies every event from the topics and from PostgreSQL (see npm run verify).
   --short       a few of each kind, in about two minutes
   --list        name the faults and end
   --rate 600    events a second
-  --seed 1      the simulated players`
+  --seed 1      the simulated players
+  --keep        leave the servers' data and the logs, and say where`
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -41,6 +43,7 @@ async function main(): Promise<number> {
       list: { type: 'boolean', default: false },
       rate: { type: 'string', default: '600' },
       seed: { type: 'string', default: '1' },
+      keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -71,7 +74,8 @@ async function main(): Promise<number> {
     }
     return report.breaches.length === 0 ? 0 : 1
   } finally {
-    rmSync(dataDir, { recursive: true, force: true })
+    if (values.keep) console.error(`data and logs are in ${dataDir}`)
+    else rmSync(dataDir, { recursive: true, force: true })
   }
 }
 
