@@ -141,7 +141,9 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
             'registry-event',
             await schemas.register('registry-event', topic.name),
           )
-          producer = await kafka.openTransactional(transactionalId)
+          producer = await kafka.openTransactional(transactionalId, {
+            partitions: [{ topic: topic.name, partition: 0 }],
+          })
           seenEnd = -1n
           continue
         }

@@ -97,7 +97,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
   promise('a transaction shows its records and its offset together', async ({ kafka }, topic) => {
     const group = `group-${randomUUID()}`
     assert.equal(await kafka.committedOffset(group, topic, 0), 0n)
-    const producer = await kafka.openTransactional(`id-${topic}`)
+    const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
     for (const [index, value] of ['a', 'b', 'c'].entries()) {
       await producer.commit({
         records: [record(topic, 0, value), record(topic, 1, value)],
@@ -112,7 +112,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
 
   promise('a transaction of an offset alone commits', async ({ kafka }, topic) => {
     const group = `group-${randomUUID()}`
-    const producer = await kafka.openTransactional(`id-${topic}`)
+    const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
     for (const next of [5n, 6n]) {
       await producer.commit({ records: [], offset: { groupId: group, topic, partition: 1, next } })
     }
@@ -120,10 +120,29 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     assert.equal(await kafka.committedOffset(group, topic, 1), 6n)
   })
 
+  promise('a producer opened again goes on where the one before ended', async (under, topic) => {
+    const { kafka } = under
+    const groupId = `group-${randomUUID()}`
+    const reach = { ...reachOf(topic), groupId }
+    for (const next of [1n, 2n, 3n]) {
+      const producer = await kafka.openTransactional(`id-${topic}`, reach)
+      assert.equal(await kafka.committedOffset(groupId, topic, 0), next - 1n)
+      const offset = { groupId, topic, partition: 0, next }
+      await producer.commit({ records: [record(topic, 0, String(next))], offset })
+      await producer.close()
+    }
+    // A commit is answered before its markers are written.
+    await until(
+      'the last offset',
+      async () => (await kafka.committedOffset(groupId, topic, 0)) === 3n,
+    )
+    assert.deepEqual(textsOf(await readAll(kafka, topic, 0)), ['1', '2', '3'])
+  })
+
   promise('a newer producer of an id fences the older', async ({ kafka }, topic) => {
-    const older = await kafka.openTransactional(`id-${topic}`)
+    const older = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
     await older.commit({ records: [record(topic, 0, 'older')] })
-    const newer = await kafka.openTransactional(`id-${topic}`)
+    const newer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
     await assert.rejects(older.commit({ records: [record(topic, 0, 'zombie')] }), TransientError)
     await newer.commit({ records: [record(topic, 0, 'newer')] })
     await Promise.all([older.close(), newer.close()])
@@ -131,7 +150,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
   })
 
   promise('a transaction larger than one request is still one', async ({ kafka }, topic) => {
-    const producer = await kafka.openTransactional(`id-${topic}`)
+    const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
     const value = 'x'.repeat(200_000)
     const records = Array.from({ length: 12 }, () => record(topic, 0, value))
     await producer.commit({ records })
@@ -146,7 +165,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
       const groupId = `group-${randomUUID()}`
       const seen: string[] = []
       const consumeSome = async (expected: number): Promise<void> => {
-        const writer = await kafka.openTransactional(`id-${topic}`)
+        const writer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
         const consumer = await kafka.consume({
           groupId,
           topic,
@@ -258,7 +277,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
   promise('no reader sees an aborted record, also between committed ones', async (under, topic) => {
     if (under.abort === undefined) return
     const { kafka } = under
-    const producer = await kafka.openTransactional(`id-${topic}`)
+    const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
     const followed: string[] = []
     const follower = kafka.follow(topic, (records) => followed.push(...textsOf(records)))
     await producer.commit({ records: [record(topic, 0, 'a')] })
@@ -294,6 +313,10 @@ export async function readAll(
   for await (const records of kafka.read(topic, partition, from)) found.push(...records)
   return found
 }
+
+const reachOf = (topic: string) => ({
+  partitions: [0, 1].map((partition) => ({ topic, partition })),
+})
 
 const record = (topic: string, partition: number, value: string): OutgoingRecord => ({
   topic,

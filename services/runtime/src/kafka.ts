@@ -79,6 +79,13 @@ export interface TransactionalProducer {
   close(): Promise<void>
 }
 
+/** All that the transactions of one transactional id may write to. */
+export interface Reach {
+  readonly partitions: readonly { readonly topic: string; readonly partition: number }[]
+  /** Whose offsets they commit. */
+  readonly groupId?: string
+}
+
 export interface Placed {
   readonly partition: number
   readonly offset: bigint
@@ -106,7 +113,8 @@ export interface TopicSpec {
 
 export interface Kafka {
   consume(options: ConsumeOptions): Promise<GroupConsumer>
-  openTransactional(transactionalId: string): Promise<TransactionalProducer>
+  /** Fences the former owner of the id, and settles its last transaction wherever it may reach. */
+  openTransactional(transactionalId: string, reach: Reach): Promise<TransactionalProducer>
   openProducer(): Promise<Producer>
   /** The group's committed next offset; where it never committed, the partition's first offset. */
   committedOffset(groupId: string, topic: string, partition: number): Promise<bigint>

@@ -312,6 +312,7 @@ test('run - a member that was replaced while it slept writes nothing more', asyn
   // The successor fences the partition's transactional id and does the work.
   const successor = await kafka.openTransactional(
     `churnstream.${services.features.name}.${input.name}.0`,
+    { partitions: [{ topic: output.name, partition: 0 }] },
   )
   await successor.commit({
     records: [{ topic: output.name, partition: 0, key: 'ada', value: Buffer.from('ada-0=1') }],

@@ -5,7 +5,7 @@ import {
   type RecordDecoder,
   type Schemas,
 } from '@churnstream/schemas'
-import type { Service, Topic } from '@churnstream/topology'
+import { deadLetterTopic, type Service, type Topic } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toDeadLetter } from './dead-letter.ts'
 import { RebalanceError, TransientError, messageOf } from './errors.ts'
@@ -16,6 +16,7 @@ import type {
   ConsumedRecord,
   Kafka,
   OutgoingRecord,
+  Reach,
   TransactionalProducer,
 } from './kafka.ts'
 import type { Log } from './log.ts'
@@ -204,7 +205,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   async function openLane(partition: number, generation: number): Promise<Lane> {
     await closeLane(partition)
     const transactionalId = `churnstream.${group}.${topic.name}.${partition}`
-    const producer = await kafka.openTransactional(transactionalId)
+    const producer = await kafka.openTransactional(transactionalId, reachOf(partition))
     try {
       // Only now: the former owner is fenced, and what it committed is final.
       const next = await kafka.committedOffset(group, topic.name, partition)
@@ -232,6 +233,13 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       await producer.close()
       throw error
     }
+  }
+
+  /** Topics keyed by player are co-partitioned: a partition writes to its like alone. */
+  function reachOf(partition: number): Reach {
+    const written = [...service.produces, ...service.state].filter(({ key }) => key === topic.key)
+    const names = [...written.map(({ name }) => name), deadLetterTopic(topic)]
+    return { partitions: names.map((name) => ({ topic: name, partition })), groupId: group }
   }
 
   async function workThroughChunk(

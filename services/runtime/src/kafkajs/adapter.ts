@@ -29,6 +29,7 @@ import type { Log } from '../log.ts'
 import { toConsumed } from './consumed.ts'
 import { loadKafkajs } from './install.ts'
 import { PartitionReader, readPartition } from './partition-reader.ts'
+import { reachOf } from './transaction-manager.ts'
 
 export interface KafkajsOptions {
   readonly brokers: readonly string[]
@@ -80,7 +81,8 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
   return {
     consume: (consumeOptions) => consume(client, consumeOptions, log),
 
-    async openTransactional(transactionalId) {
+    async openTransactional(transactionalId, reach) {
+      reachOf.set(transactionalId, reach)
       const producer = client.producer({
         transactionalId,
         maxInFlightRequests: 1,

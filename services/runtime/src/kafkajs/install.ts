@@ -64,7 +64,8 @@ function install(): Kafkajs {
 
   const Lock: Internals['Lock'] = require(join(root, 'src/utils/lock.js'))
   replace(join(root, replacedFiles.abortedRecords.path), withoutAbortedRecords)
-  replace(join(root, replacedFiles.transactionManager.path), transactionManagers({ Lock }))
+  const Encoder: Internals['Encoder'] = require(join(root, 'src/protocol/encoder.js'))
+  replace(join(root, replacedFiles.transactionManager.path), transactionManagers({ Lock, Encoder }))
   const queue: { prototype: RequestQueue } = require(join(root, replacedFiles.requestQueue.path))
   patchRequestQueue(queue)
 

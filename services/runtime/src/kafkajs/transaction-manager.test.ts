@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
+import type { ProtocolRequest, TransactionState } from './describe-transaction.ts'
 import {
   mustReplaceProducer,
+  reachOf,
   ReplaceProducerError,
   sequenceAfter,
   transactionManagers,
@@ -12,7 +14,7 @@ import {
 import type { Broker, Cluster, Internals, TransactionManager } from './transaction-manager.ts'
 
 type Create = ReturnType<typeof transactionManagers>
-type Step = keyof Omit<Broker, 'nodeId'>
+type Step = keyof Omit<Broker, 'nodeId' | 'connectionPool'> | 'describe'
 /** An error type of kafkajs' table, 'ok', or an error that is no broker's answer. */
 type Answer = string | Error
 
@@ -28,8 +30,9 @@ const errors: {
   KafkaJSConnectionClosedError: new (message: string) => Error
 } = require('kafkajs/src/errors.js')
 
-const ours = transactionManagers({ Lock })
-const impatient = transactionManagers({ Lock }, { firstMs: 1, longestMs: 2, totalMs: 20 })
+const Encoder: Internals['Encoder'] = require('kafkajs/src/protocol/encoder.js')
+const ours = transactionManagers({ Lock, Encoder })
+const impatient = transactionManagers({ Lock, Encoder }, { firstMs: 1, longestMs: 2, totalMs: 20 })
 const sends = [{ topic: 'out', partitions: [{ partition: 0 }] }]
 const offsets = {
   consumerGroupId: 'group',
@@ -59,7 +62,10 @@ function answer(of: Answer): Error | undefined {
 }
 
 /** Two brokers that answer from one script; after the script everything succeeds. */
-function scriptedCluster(script: Partial<Record<Step, Answer[]>> = {}) {
+function scriptedCluster(
+  script: Partial<Record<Step, Answer[]>> = {},
+  described?: TransactionState,
+) {
   const sent: string[] = []
   let lookups = 0
   let lookupError: Error | undefined
@@ -75,6 +81,13 @@ function scriptedCluster(script: Partial<Record<Step, Answer[]>> = {}) {
       async initProducerId() {
         await reply('initProducerId')
         return { producerId: '4711', producerEpoch: 3 }
+      },
+      connectionPool: {
+        async send<T>({ response }: ProtocolRequest<T>): Promise<T> {
+          await reply('describe')
+          const errorCode = described === undefined ? 105 : 0
+          return response.parse({ errorCode, state: described ?? '' })
+        },
       },
       addPartitionsToTxn: () => reply('addPartitionsToTxn'),
       addOffsetsToTxn: () => reply('addOffsetsToTxn'),
@@ -428,4 +441,50 @@ test('mustReplaceProducer - sees fencing through wrappers, and nothing in other 
   assert.equal(mustReplaceProducer(new Error('wrapped', { cause: fenced })), true)
   assert.equal(mustReplaceProducer(answer('NOT_LEADER_FOR_PARTITION')), false)
   assert.equal(mustReplaceProducer('text'), false)
+})
+
+const settling: [TransactionState | undefined, string[]][] = [
+  [undefined, []],
+  ['Empty', []],
+  ['CompleteCommit', ['endTxn:commit']],
+  ['PrepareCommit', ['endTxn:commit']],
+  ['CompleteAbort', ['endTxn:abort']],
+  ['Ongoing', ['endTxn:abort']],
+]
+
+test('initProducerId - writes the last decision once more wherever the id may reach, and waits for it', async () => {
+  reachOf.set('app.group.in.0', { partitions: [{ topic: 'out', partition: 0 }], groupId: 'group' })
+  try {
+    for (const [state, ended] of settling) {
+      const fake = scriptedCluster({}, state)
+      const eos = manager(ours, fake)
+      await eos.initProducerId()
+      const settled =
+        ended.length === 0
+          ? []
+          : ['addPartitionsToTxn', 'addOffsetsToTxn', ...ended, 'initProducerId']
+      assert.deepEqual(fake.sent, ['describe', 'initProducerId', ...settled], state)
+      assert.ok(eos.isInitialized())
+    }
+  } finally {
+    reachOf.clear()
+  }
+})
+
+test('initProducerId - a settlement whose end is unknown leaves the producer unopened', async () => {
+  reachOf.set('app.group.in.0', { partitions: [{ topic: 'out', partition: 0 }] })
+  try {
+    const fake = scriptedCluster(
+      { endTxn: [new errors.KafkaJSConnectionClosedError('closed')] },
+      'CompleteCommit',
+    )
+    const eos = manager(ours, fake)
+    await assert.rejects(eos.initProducerId(), /closed/)
+    assert.equal(eos.isInitialized(), false)
+    assert.equal(fake.count('addOffsetsToTxn'), 0)
+    await eos.initProducerId()
+    assert.ok(eos.isInitialized())
+  } finally {
+    reachOf.clear()
+  }
 })

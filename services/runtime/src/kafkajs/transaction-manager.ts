@@ -1,6 +1,8 @@
 // What may an idempotent or transactional producer do next, given what the brokers answered?
 import { ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Reach } from '../kafka.ts'
+import { describeTransaction, type Encoder, type ProtocolRequest } from './describe-transaction.ts'
 
 type State = 'uninitialized' | 'ready' | 'transacting' | 'committing' | 'aborting' | 'finished'
 
@@ -36,6 +38,7 @@ export interface Broker {
     request: ProducerIdentity & { groupId: string; topics: readonly TopicOffsets[] },
   ): Promise<unknown>
   endTxn(request: ProducerIdentity & { transactionResult: boolean }): Promise<unknown>
+  connectionPool: { send<T>(request: ProtocolRequest<T>): Promise<T> }
 }
 
 /** The part of kafkajs' Cluster that a transaction needs. */
@@ -51,6 +54,7 @@ interface Lock {
 }
 
 export interface Internals {
+  Encoder: new () => Encoder
   Lock: new (options: { timeout: number; description?: string }) => Lock
 }
 
@@ -68,6 +72,12 @@ interface Options {
   transactional: boolean
   transactionalId?: string
 }
+
+/**
+ * What the transactions of a transactional.id may write to, told before its producer is opened. By
+ * name, because kafkajs makes the manager itself and passes nothing else on.
+ */
+export const reachOf = new Map<string, Reach>()
 
 export type TransactionManager = ReturnType<ReturnType<typeof transactionManagers>>
 
@@ -151,7 +161,7 @@ function sequenceBefore(sequence: number, count: number): number {
 }
 
 /** Makes what takes the place of kafkajs' producer/eosManager/index.js, with the same interface. */
-export function transactionManagers({ Lock }: Internals, backoff = DEFAULT_BACKOFF) {
+export function transactionManagers({ Lock, Encoder }: Internals, backoff = DEFAULT_BACKOFF) {
   return function createTransactionManager({
     logger,
     cluster,
@@ -276,6 +286,51 @@ export function transactionManagers({ Lock }: Internals, backoff = DEFAULT_BACKO
       }
     }
 
+    const describeLast = (stillWanted: () => void) =>
+      askUntilAnswered(
+        findTransactionCoordinator,
+        (broker) =>
+          broker.connectionPool.send(
+            describeTransaction(transactionalId ?? '', () => new Encoder()),
+          ),
+        ASK_AGAIN,
+        stillWanted,
+      )
+
+    async function fence(stillWanted: () => void): Promise<void> {
+      const find = transactional ? findTransactionCoordinator : () => cluster.findControllerBroker()
+      const result = await askUntilAnswered(
+        find,
+        (broker) =>
+          broker.initProducerId({
+            transactionalId: transactional ? transactionalId : undefined,
+            transactionTimeout,
+          }),
+        ASK_AGAIN,
+        stillWanted,
+      )
+      producerId = result.producerId
+      producerEpoch = result.producerEpoch
+    }
+
+    // A coordinator takes a partition without a leader for a deleted one and leaves its marker out
+    // (TransactionMarkerChannelManager, Kafka 4.3.1), which a broker that comes back from a crash
+    // meets. The records stay open, and the next transaction of the producer would decide over them.
+    // So the decision that was taken is written once more, to every partition it may concern.
+    async function settle({ partitions, groupId }: Reach, wasCommitted: boolean): Promise<void> {
+      const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, places]) => ({
+        topic,
+        partitions: places.map(({ partition }) => partition),
+      }))
+      const ask = (send: (broker: Broker) => Promise<unknown>) =>
+        askUntilAnswered(findTransactionCoordinator, send, ASK_AGAIN_OFFSETS, () => undefined)
+      await ask((broker) => broker.addPartitionsToTxn({ ...identity(), topics }))
+      if (groupId !== undefined) {
+        await ask((broker) => broker.addOffsetsToTxn({ ...identity(), groupId }))
+      }
+      await ask((broker) => broker.endTxn({ ...identity(), transactionResult: wasCommitted }))
+    }
+
     async function end(method: 'commit' | 'abort'): Promise<void> {
       demand(method, 'transacting')
       const ending: State = method === 'commit' ? 'committing' : 'aborting'
@@ -311,28 +366,27 @@ export function transactionManagers({ Lock }: Internals, backoff = DEFAULT_BACKO
       isTransactional: () => transactional,
       isInTransaction: () => state === 'transacting',
 
-      /** Its failure leaves the state as it was: a repeat does what a new producer would do. */
+      /**
+       * Fences the former producer of the id, and settles what its last transaction left. Its failure
+       * leaves the state as it was: a repeat does what a new producer would do.
+       */
       async initProducerId(): Promise<void> {
         const stillWanted = () => demand('initProducerId', 'uninitialized', 'ready')
         stillWanted()
         await cluster.refreshMetadataIfNecessary()
-        const find = transactional
-          ? findTransactionCoordinator
-          : () => cluster.findControllerBroker()
-        const result = await askUntilAnswered(
-          find,
-          (broker) =>
-            broker.initProducerId({
-              transactionalId: transactional ? transactionalId : undefined,
-              transactionTimeout,
-            }),
-          ASK_AGAIN,
-          stillWanted,
-        ).catch((error: unknown) => {
+        const reach = transactional ? reachOf.get(transactionalId ?? '') : undefined
+        try {
+          const before = reach && (await describeLast(stillWanted))
+          await fence(stillWanted)
+          if (reach && before !== undefined && before !== 'Empty') {
+            await settle(reach, before === 'PrepareCommit' || before === 'CompleteCommit')
+            // Answered only when the markers are written: what is read next is final.
+            await fence(stillWanted)
+          }
+        } catch (error) {
+          producerId = NO_PRODUCER_ID
           throw error instanceof CoordinatorNotFound ? error.cause : error
-        })
-        producerId = result.producerId
-        producerEpoch = result.producerEpoch
+        }
         sequences = new Map()
         locks = new Map()
         takenBack.clear()
