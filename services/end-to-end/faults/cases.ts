@@ -272,6 +272,19 @@ const allKilled: FaultCase = {
   },
 }
 
+const killedThrice: FaultCase = {
+  name: 'kafka killed three times in a row',
+  async run(lab) {
+    const { kafka } = lab.pipeline.stack.servers
+    for (let time = 0; time < 3; time++) {
+      await kafka.kill9()
+      await kafka.start()
+      await lab.more(someEvents)
+    }
+    return 3
+  },
+}
+
 const frozenBroker: FaultCase = {
   name: 'kafka frozen for eight seconds',
   async run(lab) {
@@ -313,6 +326,7 @@ export const faultCases: readonly FaultCase[] = [
   rebalanced('sinks'),
   serverDown('kafka', 'stop'),
   serverDown('kafka', 'kill9'),
+  killedThrice,
   frozenBroker,
   serverDown('registry', 'kill9'),
   serverDown('postgres', 'kill9'),
