@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type {
   ChurnScore,
   DeadLetter,
+  DeadLetterReceipt,
   FeatureVector,
   LoadReport,
   PlayerActivity,
@@ -20,6 +21,7 @@ export interface Records {
   'registry-event': RegistryEvent
   'load-report': LoadReport
   'dead-letter': DeadLetter
+  'dead-letter-receipt': DeadLetterReceipt
 }
 export type RecordName = keyof Records
 
@@ -32,6 +34,7 @@ export const recordNames: readonly RecordName[] = [
   'registry-event',
   'load-report',
   'dead-letter',
+  'dead-letter-receipt',
 ]
 
 /** The Avro schema of a record, as JSON text: what is registered and what readers resolve to. */

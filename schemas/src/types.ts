@@ -270,3 +270,18 @@ export interface DeadLetter {
   /** The original record's, in milliseconds */
   timestamp: number
 }
+
+/** What was done with a dead letter. Keyed by where the letter stands, topic-partition@offset; written in the same transaction as what was done, so it is done once. */
+export interface DeadLetterReceipt {
+  /** Of the dead letter */
+  topic: string
+  partition: number
+  offset: number
+  /** replayed: its original bytes stand in their topic again; dropped: nothing will come of it */
+  action: string
+  /** The command that did it */
+  batch: string
+  /** What the person said, may be empty */
+  because: string
+  at: number
+}

@@ -1,6 +1,12 @@
 // Which topics must a Kafka cluster have, with which settings?
 import { services, type Service } from './services.ts'
-import { deadLetterRetentionMs, deadLetterTopic, topics, type Topic } from './topics.ts'
+import {
+  deadLetterReceipts,
+  deadLetterRetentionMs,
+  deadLetterTopic,
+  topics,
+  type Topic,
+} from './topics.ts'
 
 export interface ClusterTopic {
   readonly name: string
@@ -23,6 +29,11 @@ export function clusterTopics(): ClusterTopic[] {
       partitions: topic.partitions,
       config: { 'cleanup.policy': 'delete', 'retention.ms': String(deadLetterRetentionMs) },
     })),
+    {
+      name: deadLetterReceipts.name,
+      partitions: deadLetterReceipts.partitions,
+      config: { 'cleanup.policy': 'compact' },
+    },
   ]
 }
 

@@ -90,4 +90,11 @@ export function deadLetterTopic(topic: Pick<Topic, 'name'>): string {
   return `${topic.name}.dlq`
 }
 
+/** What was done with dead letters, by a person's command and so by no service. */
+export const deadLetterReceipts = {
+  name: 'dead-letter-receipts',
+  record: 'dead-letter-receipt',
+  partitions: 1,
+} as const
+
 export const deadLetterRetentionMs = 30 * day

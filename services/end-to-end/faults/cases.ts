@@ -317,7 +317,7 @@ export const faultCases: readonly FaultCase[] = [
   killed('scorer', 'mid-model-swap:kill@2', { during: promoteOther }),
   killed('ingestion', 'before-reply:kill@40', { isShort: true }),
   killed('registryBridge', 'after-produce:kill@1', { during: promoteOther }),
-  killed('registryBridge', 'after-commit:kill@1', { during: promoteOther }),
+  killed('registryBridge', 'before-commit:kill@1', { during: promoteOther }),
   zombie('features'),
   zombie('scorer'),
   zombie('sinks'),

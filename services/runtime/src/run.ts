@@ -66,6 +66,17 @@ export interface RunOptions<V> {
   readonly fetchWaitMs?: number
 }
 
+/** Of the one producer that may write for a partition. */
+export const transactionalIdOf = (service: Service, topic: Topic, partition: number): string =>
+  `churnstream.${service.name}.${topic.name}.${partition}`
+
+/** Topics keyed by player are co-partitioned: a partition writes to its like alone. */
+export function reachOf(service: Service, topic: Topic, partition: number): Reach {
+  const written = [...service.produces, ...service.state].filter(({ key }) => key === topic.key)
+  const names = [...written.map(({ name }) => name), deadLetterTopic(topic)]
+  return { partitions: names.map((name) => ({ topic: name, partition })), groupId: service.name }
+}
+
 /** Records per transaction at most: bounds replay, heartbeat gaps and the pause of a model swap. */
 const chunkRecords = 1_000
 const retryMinMs = 100
@@ -204,8 +215,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function openLane(partition: number, generation: number): Promise<Lane> {
     await closeLane(partition)
-    const transactionalId = `churnstream.${group}.${topic.name}.${partition}`
-    const producer = await kafka.openTransactional(transactionalId, reachOf(partition))
+    const producer = await kafka.openTransactional(
+      transactionalIdOf(service, topic, partition),
+      reachOf(service, topic, partition),
+    )
     try {
       // Only now: the former owner is fenced, and what it committed is final.
       const next = await kafka.committedOffset(group, topic.name, partition)
@@ -233,13 +246,6 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       await producer.close()
       throw error
     }
-  }
-
-  /** Topics keyed by player are co-partitioned: a partition writes to its like alone. */
-  function reachOf(partition: number): Reach {
-    const written = [...service.produces, ...service.state].filter(({ key }) => key === topic.key)
-    const names = [...written.map(({ name }) => name), deadLetterTopic(topic)]
-    return { partitions: names.map((name) => ({ topic: name, partition })), groupId: group }
   }
 
   async function workThroughChunk(

@@ -12,7 +12,7 @@ import {
 } from '@churnstream/schemas'
 import { deadLetterTopic, services, topics, type Topic } from '@churnstream/topology'
 import { place, type Breach } from './core/breach.ts'
-import { checkFold, type At, type Fate } from './core/fold.ts'
+import { checkFold, type At, type Fate, type SetAside } from './core/fold.ts'
 import { checkLedger, type Balance, type Found } from './core/ledger.ts'
 import { checkRows, checkScores, type Row } from './core/scores.ts'
 import type { KafkaReader, Offsets, RawRecord } from './kafka-reader.ts'
@@ -133,7 +133,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
       partition,
       vectors,
       scores,
-      deadLetters: ofVectors,
+      deadLetters: ofVectors.map(({ offset }) => offset),
       committed: committed(services.scorer.name),
     })
     breaches.push(...fold.breaches, ...checked.breaches)
@@ -141,7 +141,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     if (options.readRows) {
       const rows = await options.readRows(partition)
       rowCount += rows.length
-      const refused = new Set(ofScores)
+      const refused = new Set(ofScores.map(({ offset }) => offset))
       const stored = scores.filter(({ offset }) => !refused.has(offset))
       const end = offsets.ends[topics.churnScores.name]?.stable[partition] ?? 0
       const until = { committed: committed(services.sinks.name), end }
@@ -232,8 +232,8 @@ async function stateOf(source: Source): Promise<Map<string, PlayerState>> {
   return new Map(changes.map(({ value }) => [value.playerId, value]))
 }
 
-/** Offsets of the records that were set aside; each letter must hold its record byte for byte. */
-async function deadLetters(source: Source, topic: Topic): Promise<number[]> {
+/** The records that were set aside; each letter must hold its record byte for byte. */
+async function deadLetters(source: Source, topic: Topic): Promise<SetAside[]> {
   const { partition, breaches } = source
   const name = deadLetterTopic(topic)
   const letters = await raw(source, name)
@@ -257,7 +257,7 @@ async function deadLetters(source: Source, topic: Topic): Promise<number[]> {
         detail,
       })
     }
-    return cause.offset
+    return { offset: cause.offset, reason: cause.reason }
   })
 }
 

@@ -17,6 +17,14 @@ export interface At<T> {
   readonly value: T
 }
 
+export interface SetAside {
+  readonly offset: number
+  readonly reason: string
+}
+
+/** Set aside by a person, who knows of a record that is whole and stops a service. */
+const parked = 'parked'
+
 /** Of one partition. */
 export interface FoldInput {
   readonly partition: number
@@ -26,8 +34,8 @@ export interface FoldInput {
   readonly outcomes: readonly At<PlayerOutcome>[]
   /** Newest of each player. */
   readonly state: ReadonlyMap<string, PlayerState>
-  /** Offsets of player-activity that the dead letters name. */
-  readonly deadLetters: readonly number[]
+  /** The records of player-activity that the dead letters name. */
+  readonly deadLetters: readonly SetAside[]
   /** The next offset of the features group: all before it must have its outcome. */
   readonly committed: number
 }
@@ -56,11 +64,17 @@ export function checkFold(input: FoldInput): Folded {
   const expectedOutcomes = new Map<string, PlayerOutcome>()
   const matchedStates = new Set<string>()
   const lastChange = new Map<string, number>()
-  const setAside = counted(input.deadLetters)
+  const setAside = counted(input.deadLetters.map(({ offset }) => offset))
+  const parkedOffsets = new Set(
+    input.deadLetters.filter(({ reason }) => reason === parked).map(({ offset }) => offset),
+  )
 
   for (const { offset, value } of input.activity) {
     const at = place(topics.playerActivity.name, partition, offset)
-    const isPoison = value instanceof DecodeProblem || activityProblem(value) !== undefined
+    const isPoison =
+      value instanceof DecodeProblem ||
+      activityProblem(value) !== undefined ||
+      parkedOffsets.has(offset)
     const letters = setAside.get(offset) ?? 0
     setAside.delete(offset)
     if (isPoison) {
