@@ -1,10 +1,13 @@
 // Which faults are there, and how does one happen?
 import { Encoder, type PlayerActivity } from '@churnstream/schemas'
+import { versionTags } from '@churnstream/registry-bridge'
 import { topics, type ServiceId } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { championAlias, modelName, trainModel } from '../pipeline/model.ts'
+import { openFolders } from '../rollout/folder.ts'
 import { apiKeys } from './kafka-proxy.ts'
 import type { Lab, Proxied } from './lab.ts'
+import { PromiseBroken } from './promise-broken.ts'
 
 export interface FaultCase {
   readonly name: string
@@ -133,7 +136,7 @@ const ambushed = (
       const answer = proxy.answersToHeld[answersBefore]
       // The late request must be refused: its producer was fenced by the one that took its place.
       if (ambush.apiKey === apiKeys.endTxn && answer === 0) {
-        throw new Error('a transaction end that came too late was taken')
+        throw new PromiseBroken('a transaction end that came too late was taken')
       }
     }
     proxy.heal()
@@ -171,6 +174,36 @@ const swaps: FaultCase = {
       await delay(600)
     }
     return 10
+  },
+}
+
+/** Whoever can write to the bucket could otherwise make any bytes the champion. */
+const otherBytes: FaultCase = {
+  name: 'the bytes of a version change after it was announced',
+  async run(lab) {
+    const { mlflow, pipeline } = lab
+    const folders = openFolders(pipeline.stack, mlflow)
+    const champion = (await mlflow.model(modelName))?.aliases[championAlias] as string
+    const good = await folders.read(modelName, champion)
+    const other = await folders.read(modelName, await otherVersion(lab))
+    const version = await folders.register(modelName, good)
+    // Any alias is announced, so the digests are known from here on.
+    await mlflow.setAlias(modelName, 'staging', version)
+    await delay(4_000)
+    for (const file of ['model.onnx', 'golden.json', 'columns.json', 'MLmodel']) {
+      await folders.overwrite(modelName, version, file, other.get(file) as Buffer)
+    }
+    await mlflow.setAlias(modelName, championAlias, version)
+    const deadline = Date.now() + 30_000
+    for (;;) {
+      const verdict = (await mlflow.version(modelName, version))?.tags[versionTags.verdict]
+      if (verdict === 'refused') break
+      if (verdict !== undefined) throw new PromiseBroken(`the changed bytes are ${verdict}`)
+      if (Date.now() > deadline) throw new PromiseBroken('nothing was said of the changed bytes')
+      await delay(100)
+    }
+    await mlflow.setAlias(modelName, championAlias, champion)
+    return 1
   },
 }
 
@@ -231,6 +264,32 @@ const activityOf = (playerId: string, count: number): PlayerActivity => ({
   inPlay: null,
   amount: 20,
 })
+
+const poisonedAndKilled: FaultCase = {
+  name: 'features killed with poison in every batch',
+  async run(lab) {
+    let died = false
+    const exit = await lab.dieOf('features', 'after-process:kill@25', async () => {
+      const producer = await lab.kafka.openProducer()
+      const partitions = Array.from({ length: topics.playerActivity.partitions }, (_, at) => at)
+      const process = lab.pipeline.process('features')
+      void process.exited.then(() => (died = true))
+      while (!died) {
+        await producer.send(
+          partitions.map((partition) => ({
+            topic: topics.playerActivity.name,
+            partition,
+            key: null,
+            value: Buffer.from('poison'),
+          })),
+        )
+        await delay(20)
+      }
+      await producer.close()
+    })
+    return exit.signal === 'SIGKILL' ? 1 : 0
+  },
+}
 
 let hotRuns = 0
 const hotPlayer: FaultCase = {
@@ -374,6 +433,8 @@ export const faultCases: readonly FaultCase[] = [
   }),
   swaps,
   poison,
+  poisonedAndKilled,
+  otherBytes,
   hotPlayer,
   rolling,
   allKilled,

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { faultCases } from './cases.ts'
+import { mutations, runMutation, type MutationReport } from './mutations.ts'
 import { runFaults, type FaultsReport } from './run.ts'
 
-const usage = `npm run faults -- [--json FILE] [--only TEXT] [--short] [--list] [--rate 600] [--seed 1]
+const usage = `npm run faults -- [--json FILE] [--only TEXT] [--short] [--mutations] [--list] [--rate 600] [--seed 1]
                   [--keep]
 
 Starts real servers on free ports, streams events, lets one fault after the other happen, and then
@@ -16,6 +17,7 @@ verifies every event from the topics and from PostgreSQL (see npm run verify).
   --json FILE   the report as JSON
   --only TEXT   faults whose name contains it
   --short       a few of each kind, in about two minutes
+  --mutations   instead: copies of our code, each broken on purpose; every one must be seen
   --list        name the faults and end
   --rate 600    events a second
   --seed 1      the simulated players
@@ -40,6 +42,7 @@ async function main(): Promise<number> {
       json: { type: 'string' },
       only: { type: 'string', default: '' },
       short: { type: 'boolean', default: false },
+      mutations: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       rate: { type: 'string', default: '600' },
       seed: { type: 'string', default: '1' },
@@ -51,6 +54,7 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
+  if (values.mutations) return runMutations(values)
   const cases = faultCases
     .filter(({ name }) => name.includes(values.only))
     .filter(({ isShort = false }) => isShort || !values.short)
@@ -77,6 +81,35 @@ async function main(): Promise<number> {
     if (values.keep) console.error(`data and logs are in ${dataDir}`)
     else rmSync(dataDir, { recursive: true, force: true })
   }
+}
+
+async function runMutations(values: {
+  readonly only: string
+  readonly rate: string
+  readonly seed: string
+  readonly json?: string
+}): Promise<number> {
+  const reports: MutationReport[] = []
+  for (const mutation of mutations.filter(({ name }) => name.includes(values.only))) {
+    const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-faults-'))
+    try {
+      const report = await runMutation(mutation, {
+        dataDir,
+        ratePerSecond: whole('--rate', values.rate),
+        seed: whole('--seed', values.seed),
+        signal: stopping.signal,
+        onProgress: () => undefined,
+      })
+      reports.push(report)
+      console.log(`${report.red ? 'red  ' : 'GREEN'}  ${report.name}: ${report.seenAs}`)
+    } finally {
+      rmSync(dataDir, { recursive: true, force: true })
+    }
+  }
+  if (values.json !== undefined) {
+    writeFileSync(values.json, `${JSON.stringify({ mutations: reports }, null, 2)}\n`)
+  }
+  return reports.every(({ red }) => red) ? 0 : 1
 }
 
 function whole(name: string, text: string): number {

@@ -107,7 +107,15 @@ export function checkRows(
   { committed, end }: { readonly committed: number; readonly end: number },
 ): Breach[] {
   const breaches: Breach[] = []
-  const byKey = new Map(rows.map((row) => [`${row.causeOffset} ${row.playerId}`, row]))
+  const byKey = new Map<string, Row>()
+  for (const row of rows) {
+    const key = `${row.causeOffset} ${row.playerId}`
+    if (byKey.has(key)) {
+      const where = place('score_history', partition, row.scoreOffset)
+      breaches.push({ kind: 'duplicated', where, detail: `a second row of ${key}` })
+    }
+    byKey.set(key, row)
+  }
   const seen = new Set<string>()
   for (const { offset, value } of scores) {
     const where = place(topics.churnScores.name, partition, offset)

@@ -1,0 +1,208 @@
+// Does the verifier see it when our code is wrong? Copies of it, each broken on purpose.
+import { cpSync, mkdirSync, readFileSync, readdirSync, realpathSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { faultCases } from './cases.ts'
+import type { LabOptions } from './lab.ts'
+import { PromiseBroken } from './promise-broken.ts'
+import { runFaults } from './run.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+interface Change {
+  readonly file: string
+  /** Must stand there once. */
+  readonly from: string
+  readonly to: string
+}
+
+export interface Mutation {
+  readonly name: string
+  readonly changes: readonly Change[]
+  /** The fault under which it shows. */
+  readonly fault: string
+}
+
+const run = 'services/runtime/src/run.ts'
+const commit = `    failpoint('after-process')
+    await lane.producer.commit({
+      records,
+      offset: { groupId: group, topic: topic.name, partition, next },
+    })`
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'the offset is committed before the outputs',
+    fault: 'features killed after-process:kill@11',
+    changes: [
+      {
+        file: run,
+        from: commit,
+        to: `    await lane.producer.commit({
+      records: [],
+      offset: { groupId: group, topic: topic.name, partition, next },
+    })
+    failpoint('after-process')
+    await lane.producer.commit({ records })`,
+      },
+    ],
+  },
+  {
+    name: 'a batch whose transaction failed is not done again',
+    fault: 'features and its broker: the answer to a produce request is lost',
+    changes: [
+      {
+        file: run,
+        from: '        await closeLane(batch.partition)\n        metrics.producersReplaced',
+        to: `        await closeLane(batch.partition)
+        const last = batch.records.at(-1)
+        if (last !== undefined) {
+          batch.resolve(last.offset)
+          return
+        }
+        metrics.producersReplaced`,
+      },
+    ],
+  },
+  {
+    name: 'dead letters are sent outside the transaction',
+    fault: 'features killed with poison in every batch',
+    changes: [
+      {
+        file: run,
+        from: commit,
+        to: `    const letters = records.filter((record) => record.topic.endsWith('.dlq'))
+    if (letters.length > 0) {
+      const stray = await kafka.openProducer()
+      await stray.send(letters)
+      await stray.close()
+      for (const letter of letters) records.splice(records.indexOf(letter), 1)
+    }
+${commit}`,
+      },
+    ],
+  },
+  {
+    name: 'the changelog is sent outside the transaction',
+    fault: 'features killed after-process:kill@11',
+    changes: [
+      {
+        file: run,
+        from: '      for (const change of processor.state.changes(partition)) records.push(change)\n',
+        to: `    {
+      const stray = await kafka.openProducer()
+      await stray.send(processor.state.changes(partition))
+      await stray.close()
+    }
+`,
+      },
+    ],
+  },
+  {
+    name: 'rows are inserted without a key',
+    fault: 'sinks killed after-database-commit:kill@3',
+    changes: [
+      {
+        file: 'services/sinks/migrations/0001-score-history.sql',
+        from: `  stored_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (cause_topic, cause_partition, cause_offset, player_id)`,
+        to: '  stored_at timestamptz NOT NULL DEFAULT now()',
+      },
+    ],
+  },
+  {
+    name: 'a producer is used again after its transaction end got no answer',
+    fault: 'scorer and its broker: a transaction end is held past its client',
+    changes: [
+      {
+        file: run,
+        from: '        await closeLane(batch.partition)\n        metrics.producersReplaced',
+        to: '        metrics.producersReplaced',
+      },
+      {
+        file: 'services/runtime/src/kafkajs/transaction-manager.ts',
+        from: '          throw failed(method, cause, NOTHING_REFUSED)',
+        to: `          transaction = newTransaction()
+          state = 'ready'
+          throw cause`,
+      },
+    ],
+  },
+  {
+    name: 'a version is loaded without a look at its digest',
+    fault: 'the bytes of a version change after it was announced',
+    changes: [
+      {
+        file: 'services/scorer/src/artifact.ts',
+        from: 'if (sha256 !== expected.sha256) {',
+        to: 'if (sha256.length === 0) {',
+      },
+    ],
+  },
+]
+
+export interface MutationReport {
+  readonly name: string
+  /** Whether it was seen. */
+  readonly red: boolean
+  readonly seenAs: string
+}
+
+/** Runs a broken copy under the fault that shows it. */
+export async function runMutation(
+  mutation: Mutation,
+  options: Omit<LabOptions, 'repository'>,
+): Promise<MutationReport> {
+  const cases = faultCases.filter(({ name }) => name === mutation.fault)
+  if (cases.length === 0) throw new Error(`there is no fault ${mutation.fault}`)
+  const copy = mkdtempSync(join(tmpdir(), 'churnstream-mutation-'))
+  try {
+    copyRepository(copy)
+    mutation.changes.forEach((change) => apply(copy, change))
+    const { breaches } = await runFaults(cases, { ...options, repository: copy })
+    const [first] = breaches
+    const seenAs =
+      first === undefined
+        ? 'nothing'
+        : `${breaches.length} breaches, the first: ${first.kind} ${first.where}: ${first.detail}`
+    return { name: mutation.name, red: first !== undefined, seenAs }
+  } catch (error) {
+    // A fault that finds its own promise broken says so by a throw.
+    if (!(error instanceof PromiseBroken)) throw error
+    return { name: mutation.name, red: true, seenAs: error.message }
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+function apply(copy: string, { file, from, to }: Change): void {
+  const path = join(copy, file)
+  const text = readFileSync(path, 'utf8')
+  const parts = text.split(from)
+  if (parts.length !== 2) {
+    throw new Error(`${file} holds ${parts.length - 1} times what a mutation changes:\n${from}`)
+  }
+  writeFileSync(path, parts.join(to))
+}
+
+/** Our own code is copied; installed packages are linked. */
+function copyRepository(copy: string): void {
+  for (const folder of ['schemas', 'topology', 'services']) {
+    cpSync(join(root, folder), join(copy, folder), {
+      recursive: true,
+      filter: (source) => !source.split(sep).includes('node_modules'),
+    })
+  }
+  cpSync(join(root, 'package.json'), join(copy, 'package.json'))
+  const [from, to] = [join(root, 'node_modules'), join(copy, 'node_modules')]
+  mkdirSync(join(to, '@churnstream'), { recursive: true })
+  for (const entry of readdirSync(from)) {
+    if (entry !== '@churnstream') symlinkSync(join(from, entry), join(to, entry))
+  }
+  for (const entry of readdirSync(join(from, '@churnstream'))) {
+    const own = relative(realpathSync(root), realpathSync(join(from, '@churnstream', entry)))
+    symlinkSync(join(copy, own), join(to, '@churnstream', entry))
+  }
+}

@@ -1,0 +1,5 @@
+// How does a fault say that it saw with its own eyes what must not happen?
+
+export class PromiseBroken extends Error {
+  override name = 'PromiseBroken'
+}
