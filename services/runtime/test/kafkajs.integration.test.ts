@@ -3,8 +3,10 @@ import { startStack } from '@churnstream/topology/local'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before } from 'node:test'
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
 import { pino } from 'pino'
+import { TransientError } from '../src/errors.ts'
 import { createKafkajsKafka } from '../src/kafkajs/adapter.ts'
 import { loadKafkajs } from '../src/kafkajs/install.ts'
 import { kafkaContract } from '../src/kafka.contract.ts'
@@ -43,3 +45,23 @@ kafkaContract('kafkajs', async () => ({
     await producer.disconnect()
   },
 }))
+
+test('kafkajs - with the broker away every call is trouble of the world, never a bug', async () => {
+  const away = createKafkajsKafka({ brokers: stack.kafka.brokers, clientId: 'away', log })
+  await stack.servers.kafka.stop()
+  const calls: [string, () => Promise<unknown>][] = [
+    ['openProducer', () => away.openProducer()],
+    ['openTransactional', () => away.openTransactional('away', { partitions: [] })],
+    ['committedOffset', () => away.committedOffset('away', 'away', 0)],
+    ['endOffsets', () => away.endOffsets('away')],
+    ['read', () => Array.fromAsync(away.read('away', 0))],
+    ['ensureTopics', () => away.ensureTopics([{ name: 'away', partitions: 1, config: {} }])],
+  ]
+  await Promise.all(
+    calls.map(([name, call]) => assert.rejects(call(), (error) => isTrouble(error), name)),
+  )
+  await stack.servers.kafka.start()
+  await away.close()
+})
+
+const isTrouble = (error: unknown): boolean => error instanceof TransientError

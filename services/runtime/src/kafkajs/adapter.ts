@@ -138,7 +138,8 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
           .map((offset) => BigInt(offset.high))
       }),
 
-    read: (topic, partition, from) => readPartition(client, topic, partition, from),
+    read: (topic, partition, from) =>
+      attemptAll(`reading ${topic}-${partition}`, readPartition(client, topic, partition, from)),
 
     follow: (topic, onRecords, followOptions) =>
       follow(client, openAdmin, topic, onRecords, followOptions?.from ?? 'start', log),
@@ -465,11 +466,23 @@ async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof FatalError || error instanceof TransientError) throw error
-    if (error instanceof TypeError || error instanceof RangeError) throw error
-    if (forbidden.test(typesOf(error))) throw new FatalError(what, { cause: error })
-    throw new TransientError(what, { cause: error })
+    throw sorted(what, error)
   }
+}
+
+async function* attemptAll<T>(what: string, all: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* all
+  } catch (error) {
+    throw sorted(what, error)
+  }
+}
+
+function sorted(what: string, error: unknown): unknown {
+  if (error instanceof FatalError || error instanceof TransientError) return error
+  if (error instanceof TypeError || error instanceof RangeError) return error
+  if (forbidden.test(typesOf(error))) return new FatalError(what, { cause: error })
+  return new TransientError(what, { cause: error })
 }
 
 function typesOf(error: unknown): string {
