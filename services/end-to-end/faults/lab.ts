@@ -26,7 +26,7 @@ const signUpDays = 30
 const clockEveryMs = 3_600_000
 const postTimeoutMs = 8_000
 const pollMs = 50
-const giveUpMs = 120_000
+const usualPatienceMs = 120_000
 
 /** Services that reach the broker through a proxy of their own. */
 export const proxied = ['features', 'scorer', 'sinks', 'registryBridge'] as const
@@ -36,6 +36,8 @@ export interface LabOptions {
   readonly dataDir: string
   readonly ratePerSecond: number
   readonly seed: number
+  /** How long something may take to happen; 2 minutes unless told. */
+  readonly patienceMs?: number
   /** Whose code the services run. */
   readonly repository?: string
   readonly signal: AbortSignal
@@ -58,11 +60,14 @@ export interface Lab extends AsyncDisposable {
   dieOf(service: ServiceId, failpoint: string, during?: () => Promise<void>): Promise<Exit>
   /** Resolves when so many more events were acknowledged. */
   more(events: number): Promise<void>
-  /** Seconds until every event that is acknowledged by now is scored, and stored. */
-  caughtUp(): Promise<number>
+  /**
+   * Seconds until every event that is acknowledged by now is scored, and stored; undefined when that
+   * did not happen: what was lost is for the verifier to say.
+   */
+  caughtUp(): Promise<number | undefined>
   /** Longest time without a score since the call before, in seconds. */
   takePause(): number
-  /** Ends the load, and waits until everything is scored. */
+  /** Ends the load, and waits until everything is scored, or will not be. */
   finish(): Promise<void>
 }
 
@@ -194,15 +199,21 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     await load.catch(() => undefined)
   })
 
-  async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + giveUpMs
+  const { patienceMs = usualPatienceMs } = options
+
+  async function comes(done: () => boolean | Promise<boolean>): Promise<boolean> {
+    const deadline = performance.now() + patienceMs
     while (!(await done())) {
       running.throwIfAborted()
-      if (performance.now() > deadline) {
-        throw new Error(`${during}: ${what} did not happen within ${giveUpMs / 1000} s`)
-      }
+      if (performance.now() > deadline) return false
       await delay(pollMs)
     }
+    return true
+  }
+
+  async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
+    if (await comes(done)) return
+    throw new Error(`${during}: ${what} did not happen within ${patienceMs / 1000} s`)
   }
 
   async function isStored(scored: ReadonlyMap<number, bigint>): Promise<boolean> {
@@ -261,13 +272,13 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     },
     async caughtUp() {
       const startedAt = performance.now()
-      await until('catching up', () => {
+      const isScored = await comes(() => {
         for (const at of waiting.values()) return at > startedAt
         return true
       })
       const scored = new Map(ends)
-      await until('storing what was scored', () => isStored(scored))
-      return (performance.now() - startedAt) / 1000
+      const isWhole = isScored && (await comes(() => isStored(scored)))
+      return isWhole ? (performance.now() - startedAt) / 1000 : undefined
     },
     takePause() {
       const longest = Math.max(pauseMs, performance.now() - lastScoreAt)
@@ -278,8 +289,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     async finish() {
       ended.abort()
       await load
-      await until('the last scores', () => waiting.size === 0)
-      await until('the last rows', () => isStored(ends))
+      await comes(() => waiting.size === 0)
+      await comes(() => isStored(ends))
     },
     async [Symbol.asyncDispose]() {
       for (const proxy of Object.values(proxies)) proxy.heal()

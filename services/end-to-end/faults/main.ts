@@ -138,7 +138,7 @@ function reportText({ cases, totals, breaches }: FaultsReport): string {
     String(one.duplicated),
     String(one.outOfOrder),
     String(one.wrongScores),
-    `${one.secondsToCatchUp.toFixed(1)} s`,
+    `${one.secondsToCatchUp?.toFixed(1) ?? '–'} s`,
     `${one.pauseSeconds.toFixed(1)} s`,
   ])
   const widths = header.map((_, column) =>

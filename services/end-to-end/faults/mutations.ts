@@ -9,6 +9,8 @@ import type { LabOptions } from './lab.ts'
 import { PromiseBroken } from './promise-broken.ts'
 import { runFaults } from './run.ts'
 
+/** What is lost never comes. Longer than a request of a client may take. */
+const patienceMs = 40_000
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 interface Change {
@@ -161,7 +163,7 @@ export async function runMutation(
   try {
     copyRepository(copy)
     mutation.changes.forEach((change) => apply(copy, change))
-    const { breaches } = await runFaults(cases, { ...options, repository: copy })
+    const { breaches } = await runFaults(cases, { ...options, patienceMs, repository: copy })
     const [first] = breaches
     const seenAs =
       first === undefined

@@ -15,7 +15,8 @@ export interface CaseReport {
   readonly duplicated: number
   readonly outOfOrder: number
   readonly wrongScores: number
-  readonly secondsToCatchUp: number
+  /** null: it did not. */
+  readonly secondsToCatchUp: number | null
   /** Longest time without any score. */
   readonly pauseSeconds: number
 }
@@ -58,20 +59,21 @@ export async function runFaults(
     const seconds = await lab.caughtUp()
     const pauseSeconds = lab.takePause()
     // Work goes on behind the fault: what it broke must show.
-    await lab.more(settleEvents)
+    if (seconds !== undefined) await lab.more(settleEvents)
     const events = lab.acknowledged - before
     struck.push({
       fault: fault.name,
       fired,
       events,
-      secondsToCatchUp: rounded(seconds),
+      secondsToCatchUp: seconds === undefined ? null : rounded(seconds),
       pauseSeconds: rounded(pauseSeconds),
     })
     onProgress(
       `${fault.name}: struck ${fired} times, ${events} events, caught up after ` +
-        `${seconds.toFixed(1)} s, longest pause ${pauseSeconds.toFixed(1)} s`,
+        `${seconds?.toFixed(1) ?? '–'} s, longest pause ${pauseSeconds.toFixed(1)} s`,
     )
     if (fired === 0) throw new Error(`${fault.name} did not happen`)
+    if (seconds === undefined) break
   }
   lab.begin('end')
   await lab.finish()
