@@ -425,6 +425,12 @@ export const faultCases: readonly FaultCase[] = [
     nth: 5,
     action: { holdMs: 25_000 },
   }),
+  ambushed('features', 'a transaction end is lost', {
+    apiKey: apiKeys.endTxn,
+    side: 'request',
+    nth: 5,
+    action: 'drop',
+  }),
   ambushed('sinks', 'a transaction end is lost', {
     apiKey: apiKeys.endTxn,
     side: 'request',

@@ -53,7 +53,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a batch whose transaction failed is not done again',
-    fault: 'features and its broker: the answer to a produce request is lost',
+    fault: 'features and its broker: a transaction end is lost',
     changes: [
       {
         file: run,
