@@ -29,10 +29,14 @@ test('faults - the short run loses nothing, repeats nothing and gets nothing wro
   const { breaches, cases } = await inLab((options) => runFaults(short, options))
   assert.deepEqual(breaches, [])
   assert.equal(cases.length, short.length)
-  for (const { fault, events } of cases) assert.ok(events >= 500, `${fault}: ${events} events`)
+  for (const { fault, events, secondsToCatchUp } of cases) {
+    assert.ok(events >= 500, `${fault}: ${events} events`)
+    assert.ok(secondsToCatchUp !== null, `${fault}: it did not catch up`)
+  }
 })
 
-for (const mutation of mutations) {
+// The slow ones: npm run faults -- --mutations
+for (const mutation of mutations.filter(({ isSlow = false }) => !isSlow)) {
   test(`mutation - it is seen when ${mutation.name}`, async () => {
     const { red, seenAs } = await inLab((options) => runMutation(mutation, options))
     assert.ok(red, seenAs)
