@@ -69,6 +69,8 @@ export interface Lab extends AsyncDisposable {
   takePause(): number
   /** Ends the load, and waits until everything is scored, or will not be. */
   finish(): Promise<void>
+  /** Ends the load and waits for nothing. */
+  giveUp(): Promise<void>
 }
 
 /** @throws Error when the pipeline does not come up, or breaks where no fault was asked for */
@@ -285,6 +287,10 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       pauseMs = 0
       lastScoreAt = performance.now()
       return longest / 1000
+    },
+    async giveUp() {
+      ended.abort()
+      await load
     },
     async finish() {
       ended.abort()

@@ -10,7 +10,7 @@ import { PromiseBroken } from './promise-broken.ts'
 import { runFaults } from './run.ts'
 
 /** What is lost never comes. Longer than a request of a client may take. */
-const patienceMs = 40_000
+const patienceMs = 25_000
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 interface Change {

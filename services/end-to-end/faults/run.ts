@@ -76,7 +76,8 @@ export async function runFaults(
     if (seconds === undefined) break
   }
   lab.begin('end')
-  await lab.finish()
+  const isWhole = struck.every(({ secondsToCatchUp }) => secondsToCatchUp !== null)
+  await (isWhole ? lab.finish() : lab.giveUp())
 
   const ledger = readLedger(lab.ledgerFile)
   const variables = runningVariables({}, options.dataDir)
