@@ -32,13 +32,18 @@ export async function choosePorts(kind: 'usual' | 'free', taken?: string): Promi
     return usualPorts
   }
   const names = Object.keys(usualPorts) as (keyof Ports)[]
+  const ports = await freePorts(names.length)
+  return Object.fromEntries(names.map((name, index) => [name, ports[index]])) as unknown as Ports
+}
+
+/** Different ones, on which nothing listens at the moment. */
+export async function freePorts(count: number): Promise<number[]> {
   const chosen = new Set<number>()
-  while (chosen.size < names.length) {
+  while (chosen.size < count) {
     const port = freeFrom + Math.floor(Math.random() * (freeTo - freeFrom))
     if (await isFree(port)) chosen.add(port)
   }
-  const ports = [...chosen]
-  return Object.fromEntries(names.map((name, index) => [name, ports[index]])) as unknown as Ports
+  return [...chosen]
 }
 
 async function refuseTaken(ports: Ports, hint = "choose ports: 'free'"): Promise<void> {

@@ -2,13 +2,13 @@
 import { clockRecords } from '@churnstream/ingestion'
 import { Encoder, Schemas } from '@churnstream/schemas'
 import { messageOf, type Producer } from '@churnstream/runtime'
-import { drive, postEvents, simulate, type DriveReport, type Step } from '@churnstream/simulator'
+import { drive, postEvents, type DriveReport, type Step } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
 import { usualDataDir } from '@churnstream/topology/local'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
-import { firstEvents } from '../pipeline/steps.ts'
+import { clockEveryMs, firstEvents, lastYear } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from './account.ts'
 import { quantile, watch, type Live } from './live.ts'
 import { parseDemoOptions, usage, type DemoOptions } from './options.ts'
@@ -16,11 +16,6 @@ import { parseDemoOptions, usage, type DemoOptions } from './options.ts'
 const dayMs = 86_400_000
 const summaryEveryMs = process.stdout.isTTY ? 1_000 : 5_000
 const drainWithinMs = 60_000
-/** The stream plays the last year; a simulated day lasts about as long as this many players take. */
-const historyDays = 365
-const playersPerEventASecond = 25
-const signUpDays = 30
-const clockEveryMs = 3_600_000
 const warmUpSeconds = 4
 /** From when the user pressed return, where the set-up tells it. */
 const commandStartedAt =
@@ -106,15 +101,7 @@ async function stream(
   producer: Producer,
   schemas: Schemas,
 ): Promise<DriveReport> {
-  const endAt = Date.now()
-  const steps = simulate({
-    seed: options.seed,
-    players: options.rate * playersPerEventASecond,
-    startAt: endAt - historyDays * dayMs,
-    endAt,
-    signUpDays,
-    clockEveryMs,
-  })
+  const steps = lastYear(options.seed, options.rate)
   const post = postEvents(ingestionUrl)
   const encoder = new Encoder(
     'player-activity',

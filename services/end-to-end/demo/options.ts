@@ -1,4 +1,5 @@
 // What can the user ask of the demo?
+import { parseDurationMs } from '@churnstream/command-line'
 import { usualDataDir } from '@churnstream/topology/local'
 import { parseArgs } from 'node:util'
 
@@ -39,21 +40,13 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
   })
   if (values.help) return 'help'
   return {
-    forMs: values.for === undefined ? undefined : parseDurationMs(values.for),
+    forMs: values.for === undefined ? undefined : parseDurationMs('--for', values.for, '60s'),
     reportFile: values.report,
     rate: parseWhole('--rate', values.rate, 1, 20_000),
     seed: parseWhole('--seed', values.seed, 0, 2 ** 32),
     dataDir: values.data,
     ports: values['free-ports'] ? 'free' : 'usual',
   }
-}
-
-const unitMs: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000 }
-
-export function parseDurationMs(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(text)
-  if (match === null) throw new Error(`--for takes a time like 60s, 5m or 1h, not ${text}`)
-  return Number(match[1]) * (unitMs[match[2] as string] as number)
 }
 
 function parseWhole(name: string, text: string, min: number, max: number): number {

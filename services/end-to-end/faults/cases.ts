@@ -3,6 +3,7 @@ import { Encoder, type PlayerActivity } from '@churnstream/schemas'
 import { versionTags } from '@churnstream/registry-bridge'
 import { topics, type ServiceId } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
+import { depositOf } from '../pipeline/deposit.ts'
 import { championAlias, modelName, trainModel } from '../pipeline/model.ts'
 import { openFolders } from '../rollout/folder.ts'
 import { apiKeys } from './kafka-proxy.ts'
@@ -39,14 +40,15 @@ function killed(
   }
 }
 
-const passes: Readonly<Record<string, string>> = {
-  'after-poll': 'after-poll:kill@7',
-  'after-process': 'after-process:kill@11',
-  'after-produce': 'after-produce:kill@13',
-  'after-send-offsets': 'after-send-offsets:kill@17',
-  'before-commit': 'before-commit:kill@5',
-  'after-commit': 'after-commit:kill@19',
-}
+/** Each place of a transaction, at a pass that is not the first. */
+const passes = [
+  'after-poll:kill@7',
+  'after-process:kill@11',
+  'after-produce:kill@13',
+  'after-send-offsets:kill@17',
+  'before-commit:kill@5',
+  'after-commit:kill@19',
+] as const
 
 const zombie = (service: Proxied): FaultCase => ({
   name: `${service} frozen past its session, another takes over`,
@@ -250,20 +252,8 @@ const poison: FaultCase = {
   },
 }
 
-const activityOf = (playerId: string, count: number): PlayerActivity => ({
-  eventId: `${playerId}-${count}`,
-  kind: 'deposit',
-  playerId,
-  occurredAt: Date.now(),
-  market: 'gb',
-  acquisitionSource: null,
-  product: null,
-  stake: null,
-  payout: null,
-  odds: null,
-  inPlay: null,
-  amount: 20,
-})
+const activityOf = (playerId: string, count: number): PlayerActivity =>
+  depositOf(playerId, `${playerId}-${count}`, Date.now())
 
 const poisonedAndKilled: FaultCase = {
   name: 'features killed with poison in every batch',
@@ -363,12 +353,8 @@ const restartService =
   }
 
 export const faultCases: readonly FaultCase[] = [
-  ...Object.keys(passes).map((point) =>
-    killed('features', passes[point] as string, { isShort: point === 'after-produce' }),
-  ),
-  ...Object.keys(passes).map((point) =>
-    killed('scorer', passes[point] as string, { isShort: point === 'after-commit' }),
-  ),
+  ...passes.map((pass) => killed('features', pass, { isShort: pass.startsWith('after-produce') })),
+  ...passes.map((pass) => killed('scorer', pass, { isShort: pass.startsWith('after-commit') })),
   killed('sinks', 'after-database-commit:kill@3', { isShort: true }),
   killed('sinks', 'before-commit:kill@4'),
   killed('sinks', 'after-commit:kill@5'),

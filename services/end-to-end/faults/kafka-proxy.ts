@@ -3,16 +3,7 @@ import { createServer, connect, type Server, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** Kafka's numbers of requests. */
-export const apiKeys = {
-  produce: 0,
-  fetch: 1,
-  offsetCommit: 8,
-  heartbeat: 12,
-  initProducerId: 22,
-  addOffsetsToTxn: 25,
-  endTxn: 26,
-  txnOffsetCommit: 28,
-} as const
+export const apiKeys = { produce: 0, endTxn: 26, txnOffsetCommit: 28 } as const
 
 /** What happens to one request or response of an api, the n-th from when it is asked for. */
 export interface Ambush {

@@ -9,21 +9,16 @@ import {
   type Producer,
 } from '@churnstream/runtime'
 import { DecodeProblem, Decoder, Encoder, Schemas } from '@churnstream/schemas'
-import { drive, postEvents, simulate } from '@churnstream/simulator'
+import { drive, postEvents } from '@churnstream/simulator'
 import { services, topics, type ServiceId } from '@churnstream/topology'
-import type { Exit } from '@churnstream/topology/local'
-import { createServer } from 'node:net'
+import { freePorts, type Exit } from '@churnstream/topology/local'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { lastYear } from '../pipeline/steps.ts'
 import { startKafkaProxy, type KafkaProxy } from './kafka-proxy.ts'
 import { openLedger } from './ledger.ts'
 
-const dayMs = 86_400_000
-const playersPerEventASecond = 25
-const historyDays = 365
-const signUpDays = 30
-const clockEveryMs = 3_600_000
 const postTimeoutMs = 8_000
 const pollMs = 50
 const usualPatienceMs = 120_000
@@ -178,17 +173,9 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   )
   const clock = createClock(kafka, encoder, running)
   cleanUp.defer(() => clock.close())
-  const endAt = Date.now()
   const post = postEvents(pipeline.urls.ingestion, { timeoutMs: postTimeoutMs })
   const load = drive({
-    steps: simulate({
-      seed: options.seed,
-      players: ratePerSecond * playersPerEventASecond,
-      startAt: endAt - historyDays * dayMs,
-      endAt,
-      signUpDays,
-      clockEveryMs,
-    }),
+    steps: lastYear(options.seed, ratePerSecond),
     ratePerSecond,
     signal: AbortSignal.any([running, ended.signal]),
     post,
@@ -331,19 +318,4 @@ function createClock(
       await producer?.close()
     },
   }
-}
-
-/** Below the range of outgoing connections, as the stack's own. */
-async function freePorts(count: number): Promise<number[]> {
-  const found = new Set<number>()
-  while (found.size < count) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const isFree = await new Promise<boolean>((resolve) => {
-      const probe = createServer()
-      probe.once('error', () => resolve(false))
-      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-    })
-    if (isFree) found.add(port)
-  }
-  return [...found]
 }

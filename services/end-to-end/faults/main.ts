@@ -1,4 +1,5 @@
 // npm run faults: what does the pipeline lose, repeat or get wrong when everything breaks in turn?
+import { renderTable } from '@churnstream/command-line'
 import { messageOf } from '@churnstream/runtime'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -142,18 +143,8 @@ function reportText({ cases, totals, breaches }: FaultsReport): string {
     `${one.secondsToCatchUp?.toFixed(1) ?? '–'} s`,
     `${one.pauseSeconds.toFixed(1)} s`,
   ])
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...rows].map((row) => (row[column] as string).length)),
-  )
-  const lines = [header, ...rows].map((row) =>
-    row
-      .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column] as number),
-      )
-      .join('  '),
-  )
   return [
-    ...lines,
+    renderTable(header, rows, { isRight: (column) => column > 0 }),
     '',
     `${totals.cases} faults, ${totals.events} acknowledged events: ${totals.lost} lost, ` +
       `${totals.duplicated} counted twice, ${totals.outOfOrder} out of order, ` +

@@ -80,10 +80,12 @@ export async function runFaults(
   await (isWhole ? lab.finish() : lab.giveUp())
 
   const ledger = readLedger(lab.ledgerFile)
-  const variables = runningVariables({}, options.dataDir)
+  // Ours is the stack of this lab, whatever else the environment names.
+  const env = { ...process.env, MLFLOW_TRACKING_URI: undefined }
+  const variables = runningVariables(env, options.dataDir)
   if (variables === undefined) throw new Error('the pipeline left no environment')
   const verified = await verifyRunning({
-    variables: { ...processVariables(), ...variables },
+    variables,
     acknowledged: ledger.map(({ eventId }) => eventId),
     sample,
     onProgress,
@@ -123,11 +125,3 @@ export async function runFaults(
 }
 
 const rounded = (value: number): number => Math.round(value * 10) / 10
-
-/** What a child needs to find programs and its cache. */
-const processVariables = (): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(process.env).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined,
-    ),
-  )

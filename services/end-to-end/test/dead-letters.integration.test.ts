@@ -3,13 +3,13 @@ import { Decoder, Encoder, Schemas, type PlayerActivity } from '@churnstream/sch
 import { until } from '@churnstream/runtime/testing'
 import { deadLetterTopic, services, topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { runCommand, type Ended } from '../pipeline/command.ts'
+import { depositOf } from '../pipeline/deposit.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 
 const main = fileURLToPath(new URL('../../dead-letters/src/main.ts', import.meta.url))
@@ -41,40 +41,12 @@ after(async () => {
   assert.deepEqual(failures, [])
 })
 
-interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
+const call = (script: string, ...args: string[]): Promise<Ended> =>
+  runCommand(script, args, dataDir)
+const dlq = (...args: string[]): Promise<Ended> => call(main, ...args)
 
-async function call(script: string, ...args: string[]): Promise<Ended> {
-  const { PATH, HOME, XDG_CACHE_HOME } = process.env
-  const env = { PATH, HOME, ...(XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME }) }
-  const given = [script, ...args, '--data-dir', dataDir]
-  try {
-    return { code: 0, ...(await promisify(execFile)(process.execPath, given, { env })) }
-  } catch (error) {
-    const { code, stdout, stderr } = error as Ended
-    if (typeof code !== 'number') throw error
-    return { code, stdout, stderr }
-  }
-}
-const dlq = (...args: string[]) => call(main, ...args)
-
-const activity = (playerId: string): PlayerActivity => ({
-  eventId: `${playerId}-1`,
-  kind: 'deposit',
-  playerId,
-  occurredAt: Date.now(),
-  market: 'gb',
-  acquisitionSource: null,
-  product: null,
-  stake: null,
-  payout: null,
-  odds: null,
-  inPlay: null,
-  amount: 20,
-})
+const activity = (playerId: string): PlayerActivity =>
+  depositOf(playerId, `${playerId}-1`, Date.now())
 
 async function send(partition: number, ...values: Buffer[]): Promise<void> {
   const producer = await pipeline.kafka.openProducer()

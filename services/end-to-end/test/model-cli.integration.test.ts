@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { runCommand, type Ended } from '../pipeline/command.ts'
 import { modelName } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { openFolders, type Folder } from '../rollout/folder.ts'
@@ -43,25 +44,7 @@ after(async () => {
   assert.deepEqual(failures, [])
 })
 
-interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** As a user calls it, with nothing in the environment: the running stack left where it is. */
-async function model(...args: string[]): Promise<Ended> {
-  const { PATH, HOME, XDG_CACHE_HOME } = process.env
-  const env = { PATH, HOME, ...(XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME }) }
-  const given = [main, ...args, '--data-dir', dataDir]
-  try {
-    return { code: 0, ...(await promisify(execFile)(process.execPath, given, { env })) }
-  } catch (error) {
-    const { code, stdout, stderr } = error as Ended
-    if (typeof code !== 'number') throw error
-    return { code, stdout, stderr }
-  }
-}
+const model = (...args: string[]): Promise<Ended> => runCommand(main, args, dataDir)
 
 /** The arguments that name what make_booster.py wrote. */
 const files = (kind: string): string[] =>

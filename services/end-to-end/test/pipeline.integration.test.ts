@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { clockRecords } from '@churnstream/ingestion'
+import { depositOf } from '../pipeline/deposit.ts'
 import { firstEvents } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from '../demo/account.ts'
 import { championAlias, championVersion, modelName, trainModel } from '../pipeline/model.ts'
@@ -97,22 +98,8 @@ async function stream(
   }
 }
 
-function activity(playerId: string, occurredAt = Date.now()): PlayerActivity {
-  return {
-    eventId: `${playerId}-${occurredAt}`,
-    kind: 'deposit',
-    playerId,
-    occurredAt,
-    market: 'gb',
-    acquisitionSource: null,
-    product: null,
-    stake: null,
-    payout: null,
-    odds: null,
-    inPlay: null,
-    amount: 20,
-  }
-}
+const activity = (playerId: string, occurredAt = Date.now()): PlayerActivity =>
+  depositOf(playerId, `${playerId}-${occurredAt}`, occurredAt)
 
 const post = (body: string, type = 'application/json') =>
   fetch(`${pipeline.urls.ingestion}/v1/events`, {

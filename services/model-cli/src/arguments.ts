@@ -1,4 +1,5 @@
 // What did the command line ask for?
+import { parseDurationMs } from '@churnstream/command-line'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 
 /** The arguments can't be understood; the message says which one and what it should be. */
@@ -346,15 +347,7 @@ function waitMsOf(values: { wait?: string | undefined; 'no-wait': boolean }): nu
     if (values.wait !== undefined) throw new Error('either --wait or --no-wait, not both')
     return undefined
   }
-  return values.wait === undefined ? usualWaitMs : toMs(values.wait)
-}
-
-const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 }
-
-function toMs(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(text)
-  if (match === null) throw new Error(`--wait takes a time like 30s, 5m or 1h, not ${text}`)
-  return Number(match[1]) * (unitMs[match[2] as string] as number)
+  return values.wait === undefined ? usualWaitMs : parseDurationMs('--wait', values.wait, '30s')
 }
 
 function toSeed(text: string): number {

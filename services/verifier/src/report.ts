@@ -1,4 +1,5 @@
 // How is what was verified shown to a person?
+import { renderTable } from '@churnstream/command-line'
 import type { Verified } from './verify.ts'
 
 const shownBreaches = 20
@@ -16,17 +17,10 @@ export function reportText(verified: Verified): string {
       ? 'all'
       : String(rows.reduce((total, row) => total + Number(row[column] as string), 0)),
   )
-  const lines = [header, ...rows, sums]
-  const widths = header.map((_, column) =>
-    Math.max(...lines.map((line) => (line[column] as string).length)),
-  )
-  const table = lines.map((line) =>
-    line.map((cell, column) => cell.padStart(widths[column] as number)).join('  '),
-  )
   const kinds = new Map<string, number>()
   for (const { kind } of breaches) kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
   return [
-    ...table,
+    renderTable(header, [...rows, sums], { isRight: () => true }),
     '',
     `${records.activity} events, ${records.vectors} vectors, ${records.outcomes} labels, ` +
       `${records.players} players, ${records.scores} scores, ${records.rows} rows, ` +

@@ -87,11 +87,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     ...(await openTransactions(reader, offsets, counts)),
   ]
   const unchecked: string[] = []
-  const truncated = Object.entries(offsets.ends).filter(
-    ([name, { first }]) =>
-      name === topics.playerActivity.name && first.some((offset) => offset > 0),
-  )
-  if (truncated.length > 0) {
+  if (offsets.ends[topics.playerActivity.name]?.first.some((offset) => offset > 0)) {
     throw new Error(
       `${topics.playerActivity.name} no longer begins at offset 0 (retention): what its records ` +
         'gave rise to can only be folded from the beginning',

@@ -1,4 +1,5 @@
 // Which dead letters are meant, and what is there to say of them?
+import { renderTable } from '@churnstream/command-line'
 import type { DeadLetter, DeadLetterReceipt } from '@churnstream/schemas'
 
 export interface Place {
@@ -96,11 +97,5 @@ export function countsText(counts: readonly Count[]): string {
     new Date(count.newestAt).toISOString(),
     count.example,
   ])
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...rows].map((row) => (row[column] as string).length)),
-  )
-  return [header, ...rows]
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  '))
-    .map((line) => line.trimEnd())
-    .join('\n')
+  return renderTable(header, rows)
 }

@@ -1,6 +1,6 @@
 // May a version score the stream, and how is the answer shown?
 import type { Contract } from '@churnstream/schemas/model'
-import { renderTable } from './table.ts'
+import { renderTable } from '@churnstream/command-line'
 
 export interface Gate {
   readonly modelName: string

@@ -1,8 +1,8 @@
 // What serves, where, and since when?
+import { ageText, renderTable } from '@churnstream/command-line'
 import { aliases, modelTags, versionTags } from '@churnstream/registry-bridge'
 import type { ModelVersion, RegisteredModel } from '@churnstream/registry-bridge'
 import type { LoadReport, RegistryEvent } from '@churnstream/schemas'
-import { ageText, renderTable } from './table.ts'
 
 export interface VersionStatus {
   readonly version: string
@@ -143,7 +143,9 @@ function modelText(model: ModelStatus, nowMs: number): string {
   const pinned = model.pinned === null ? '' : ` (pinned to version ${model.pinned})`
   const parts = [
     `${model.modelName}${pinned}`,
-    renderTable(['alias', 'stands', 'announced', 'gate', 'verdict', ''], standing, '  '),
+    renderTable(['alias', 'stands', 'announced', 'gate', 'verdict', ''], standing, {
+      indent: '  ',
+    }),
   ]
   if (model.shadow !== null) parts.push(shadowText(model.shadow))
   if (model.replicas.length === 0) {
@@ -162,7 +164,7 @@ function modelText(model: ModelStatus, nowMs: number): string {
     age(one.reportedAt),
   ])
   const header = ['replica', 'as', 'has loaded', 'epoch', 'since', 'last verdict', 'heard']
-  parts.push(renderTable(header, rows, '  '))
+  parts.push(renderTable(header, rows, { indent: '  ' }))
   return parts.join('\n')
 }
 

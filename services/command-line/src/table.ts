@@ -1,17 +1,29 @@
 // How do cells become aligned lines?
 
+export interface TableOptions {
+  readonly indent?: string
+  /** Columns that stand to the right; none unless told. */
+  readonly isRight?: (column: number) => boolean
+}
+
 /** Two spaces between columns, none at the end of a line. Cells hold no line breaks. */
 export function renderTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
-  indent = '',
+  { indent = '', isRight = () => false }: TableOptions = {},
 ): string {
   const lines = [header, ...rows]
   const widths = header.map((_, column) =>
     Math.max(...lines.map((line) => (line[column] ?? '').length)),
   )
   return lines
-    .map((line) => indent + widths.map((width, i) => (line[i] ?? '').padEnd(width)).join('  '))
+    .map((line) =>
+      widths.map((width, column) => {
+        const cell = line[column] ?? ''
+        return isRight(column) ? cell.padStart(width) : cell.padEnd(width)
+      }),
+    )
+    .map((cells) => indent + cells.join('  '))
     .map((line) => line.trimEnd())
     .join('\n')
 }

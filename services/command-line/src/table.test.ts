@@ -3,8 +3,13 @@ import { test } from 'node:test'
 import { ageText, renderTable } from './table.ts'
 
 test('renderTable - columns are as wide as their widest cell, and no line ends in blanks', () => {
-  const text = renderTable(['a', 'long'], [['wide', 'b'], ['c']], '  ')
+  const text = renderTable(['a', 'long'], [['wide', 'b'], ['c']], { indent: '  ' })
   assert.equal(text, '  a     long\n  wide  b\n  c')
+})
+
+test('renderTable - figures may stand to the right', () => {
+  const isRight = (column: number) => column > 0
+  assert.equal(renderTable(['a', 'n'], [['x', '12']], { isRight }), 'a   n\nx  12')
 })
 
 test('ageText - the unit grows with the age', () => {
