@@ -98,6 +98,21 @@ const serverDown = (
   },
 })
 
+/** They wait for it, and say so; ending would make a supervisor's restarts the way to wait. */
+const startedWithout = (server: Server, ids: readonly ServiceId[]): FaultCase => ({
+  name: `services start while ${server} is away`,
+  async run(lab) {
+    const handle = lab.pipeline.stack.servers[server]
+    await Promise.all(ids.map((id) => lab.pipeline.process(id).stop()))
+    const exit = await handle.kill9()
+    const ready = Promise.all(ids.map((id) => lab.pipeline.restart(id)))
+    await delay(outageMs)
+    await handle.start()
+    await ready
+    return exit.asked ? ids.length : 0
+  },
+})
+
 const network = (
   service: Proxied,
   what: string,
@@ -377,6 +392,10 @@ export const faultCases: readonly FaultCase[] = [
   serverDown('postgres', 'kill9'),
   serverDown('s3', 'kill9', promoteOther),
   serverDown('mlflow', 'kill9', restartService('scorer')),
+  startedWithout('registry', ['ingestion', 'features', 'scorer', 'sinks', 'registryBridge']),
+  startedWithout('kafka', ['ingestion', 'features', 'scorer', 'sinks', 'registryBridge']),
+  startedWithout('postgres', ['sinks']),
+  startedWithout('s3', ['scorer']),
   network('scorer', 'connections refused', (lab) => lab.proxies.scorer.refuse()),
   network('features', 'connections reset', (lab) => lab.proxies.features.reset()),
   network('sinks', 'nothing passes', (lab) => lab.proxies.sinks.blackHole(), 8_000),

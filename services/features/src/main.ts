@@ -9,6 +9,7 @@ import {
   run,
   runMain,
   shutdownSignal,
+  untilRegistered,
 } from '@churnstream/runtime'
 import { Decoder, Schemas } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
@@ -37,16 +38,16 @@ await runMain(async () => {
     clientId: service.name,
     log,
   })
-  const processor = createFeatureProcessor(await createEncoders(schemas), schemas)
-
   log.info('started')
+  const encoders = await untilRegistered(() => createEncoders(schemas), { health, log, signal })
+  if (encoders === undefined) return
   await run({
     kafka,
     schemas,
     service,
     topic: topics.playerActivity,
     decoder: new Decoder('player-activity'),
-    processor,
+    processor: createFeatureProcessor(encoders, schemas),
     sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
     signal,
     log,

@@ -8,13 +8,13 @@ import {
   loadConfig,
   runMain,
   shutdownSignal,
+  untilRegistered,
 } from '@churnstream/runtime'
-import { Schemas, type Encoder } from '@churnstream/schemas'
-import { services } from '@churnstream/topology'
+import { Encoder, Schemas } from '@churnstream/schemas'
+import { services, topics } from '@churnstream/topology'
 import { startClock } from './clock.ts'
 import { config } from './config.ts'
 import { createIngestionMetrics } from './metrics.ts'
-import { registerActivity } from './registration.ts'
 import { createServer } from './server.ts'
 import { createWriter } from './writer.ts'
 
@@ -72,7 +72,11 @@ await runMain(async () => {
   })
   await listen(app, env.HTTP_HOST, env.HTTP_PORT)
   log.info({ address: app.server.address() }, 'started')
-  encoder = await registerActivity(schemas, health, log, signal)
+  const { name, record } = topics.playerActivity
+  encoder = await untilRegistered(
+    async () => new Encoder(record, await schemas.register(record, name)),
+    { health, log, signal },
+  )
   if (encoder) {
     await using clock = startClock({
       intervalMs: env.CLOCK_INTERVAL_MS,

@@ -10,6 +10,7 @@ import {
   run,
   runMain,
   shutdownSignal,
+  untilRegistered,
 } from '@churnstream/runtime'
 import { Schemas } from '@churnstream/schemas'
 import { VectorDecoder } from '@churnstream/schemas/model'
@@ -48,10 +49,17 @@ await runMain(async () => {
     clientId: service.name,
     log,
   })
-  const encoders = await createScoreEncoders(schemas)
+  const encoders = await untilRegistered(
+    async () => ({
+      ...(await createScoreEncoders(schemas)),
+      reports: await createReportEncoder(schemas),
+    }),
+    { health, log, signal },
+  )
+  if (encoders === undefined) return
   const reports = createReports({
     kafka,
-    encoder: await createReportEncoder(schemas),
+    encoder: encoders.reports,
     replica: env.REPLICA,
     scorerVersion: manifest.version,
     intervalMs: env.REPORT_INTERVAL_MS,
