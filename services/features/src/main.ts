@@ -9,7 +9,7 @@ import {
   run,
   runMain,
   shutdownSignal,
-  untilRegistered,
+  untilUp,
 } from '@churnstream/runtime'
 import { Decoder, Schemas } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
@@ -39,7 +39,12 @@ await runMain(async () => {
     log,
   })
   log.info('started')
-  const encoders = await untilRegistered(() => createEncoders(schemas), { health, log, signal })
+  const encoders = await untilUp(
+    'registry',
+    'registering the schemas',
+    () => createEncoders(schemas),
+    { health, log, signal },
+  )
   if (encoders === undefined) return
   await run({
     kafka,

@@ -8,7 +8,7 @@ import {
   loadConfig,
   runMain,
   shutdownSignal,
-  untilRegistered,
+  untilUp,
 } from '@churnstream/runtime'
 import { Encoder, Schemas } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
@@ -73,7 +73,9 @@ await runMain(async () => {
   await listen(app, env.HTTP_HOST, env.HTTP_PORT)
   log.info({ address: app.server.address() }, 'started')
   const { name, record } = topics.playerActivity
-  encoder = await untilRegistered(
+  encoder = await untilUp(
+    'registry',
+    'registering the schemas',
     async () => new Encoder(record, await schemas.register(record, name)),
     { health, log, signal },
   )

@@ -1,10 +1,5 @@
 // How does a service turn the records of a topic into outcomes, exactly once?
-import {
-  DecodeProblem,
-  RegistryUnavailable,
-  type RecordDecoder,
-  type Schemas,
-} from '@churnstream/schemas'
+import { DecodeProblem, type RecordDecoder, type Schemas } from '@churnstream/schemas'
 import { deadLetterTopic, type Service, type Topic } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toDeadLetter } from './dead-letter.ts'
@@ -14,6 +9,7 @@ import type { Health } from './http.ts'
 import type {
   Batch,
   ConsumedRecord,
+  ConsumeOptions,
   Kafka,
   OutgoingRecord,
   Reach,
@@ -22,6 +18,7 @@ import type {
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { deadLetter, type Outcome } from './outcome.ts'
+import { isAway, untilUp } from './until-up.ts'
 
 export interface Received<V> {
   readonly offset: bigint
@@ -111,8 +108,8 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
   const stateAt = new Map<number, bigint>()
 
-  health.waitFor('group', `joining consumer group ${group}`)
-  const consumer = await kafka.consume({
+  health.waitFor('group', 'no partitions were assigned yet')
+  const consumerOptions: ConsumeOptions = {
     groupId: group,
     topic: topic.name,
     ...(options.sessionTimeoutMs === undefined
@@ -132,7 +129,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       void openAll(partitions, generation)
     },
     onBatch,
-  })
+  }
+  const joining = `joining consumer group ${group}`
+  const consumer = await untilUp('kafka', joining, () => kafka.consume(consumerOptions), options)
+  if (consumer === undefined) return
   const stop = () => void consumer.stop()
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
@@ -151,7 +151,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         return
       } catch (error) {
         if (error instanceof RebalanceError) throw error
-        if (!(error instanceof TransientError || error instanceof RegistryUnavailable)) throw error
+        if (!isAway(error)) throw error
         await closeLane(batch.partition)
         metrics.producersReplaced.inc({ reason: error.name })
         const waitMs = retryDelayMs(attempt, error)

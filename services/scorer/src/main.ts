@@ -10,7 +10,7 @@ import {
   run,
   runMain,
   shutdownSignal,
-  untilRegistered,
+  untilUp,
 } from '@churnstream/runtime'
 import { Schemas } from '@churnstream/schemas'
 import { VectorDecoder } from '@churnstream/schemas/model'
@@ -49,7 +49,9 @@ await runMain(async () => {
     clientId: service.name,
     log,
   })
-  const encoders = await untilRegistered(
+  const encoders = await untilUp(
+    'registry',
+    'registering the schemas',
     async () => ({
       ...(await createScoreEncoders(schemas)),
       reports: await createReportEncoder(schemas),

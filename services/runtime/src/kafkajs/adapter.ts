@@ -206,7 +206,7 @@ async function consume(
     else fail(new FatalError(`the consumer of ${options.topic} ended`, { cause: payload.error }))
   })
 
-  await attempt(`joining group ${options.groupId}`, async () => {
+  try {
     await consumer.connect()
     await consumer.subscribe({ topics: [options.topic], fromBeginning: true })
     await consumer.run({
@@ -224,7 +224,10 @@ async function consume(
         }
       },
     })
-  })
+  } catch (error) {
+    await consumer.disconnect().catch(() => undefined)
+    throw sorted(`joining group ${options.groupId}`, error)
+  }
   return { finished: finished.promise, stop }
 }
 

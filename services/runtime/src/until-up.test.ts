@@ -1,16 +1,19 @@
 import { RegistryUnavailable, SchemaRefused } from '@churnstream/schemas'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { TransientError } from './errors.ts'
 import { Health } from './http.ts'
 import { createLog } from './log.ts'
-import { untilRegistered } from './registration.ts'
+import { untilUp } from './until-up.ts'
 
 const log = createLog('test', 'silent')
 
-test('untilRegistered - a registry that is away is waited for, and readiness says so', async () => {
+test('untilUp - what is away is waited for, and readiness says so', async () => {
   const health = new Health()
   const seen: Record<string, string>[] = []
-  const id = await untilRegistered(
+  const id = await untilUp(
+    'registry',
+    'registering the schemas',
     async () => {
       seen.push(health.state.waiting)
       if (seen.length === 1) throw new RegistryUnavailable('answered 500')
@@ -23,9 +26,9 @@ test('untilRegistered - a registry that is away is waited for, and readiness say
   assert.ok(health.state.ready)
 })
 
-test('untilRegistered - a refused schema ends the start', async () => {
+test('untilUp - a refused schema ends the start', async () => {
   const refusal = new SchemaRefused('not backward compatible')
-  const start = untilRegistered(() => Promise.reject(refusal), {
+  const start = untilUp('registry', 'registering', () => Promise.reject(refusal), {
     health: new Health(),
     log,
     signal: new AbortController().signal,
@@ -33,12 +36,14 @@ test('untilRegistered - a refused schema ends the start', async () => {
   await assert.rejects(start, refusal)
 })
 
-test('untilRegistered - a stop ends the wait', async () => {
+test('untilUp - a stop ends the wait', async () => {
   const stopping = new AbortController()
-  const id = await untilRegistered(
+  const id = await untilUp(
+    'kafka',
+    'joining',
     () => {
       stopping.abort()
-      return Promise.reject(new RegistryUnavailable('no answer'))
+      return Promise.reject(new TransientError('no answer'))
     },
     { health: new Health(), log, signal: stopping.signal },
   )
