@@ -1,0 +1,44 @@
+// Does the fast code say what the obvious code says, whatever comes?
+import { clockKind } from '@churnstream/schemas'
+import fc from 'fast-check'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { histories } from './histories.ts'
+import { Oracle } from './oracle.ts'
+import { PartitionState } from './partition.ts'
+
+const seed = 20_260_101
+
+test('PartitionState - vectors and labels are those of a plain look at all events', () => {
+  const seen = { duplicate: 0, 'too-late': 0, activity: 0, clock: 0, churned: 0, retained: 0 }
+  const checked = fc.property(histories(150), fc.array(fc.nat(149)), (inputs, restarts) => {
+    const oracle = new Oracle()
+    let state = new PartitionState()
+    for (const [offset, input] of inputs.entries()) {
+      const isClock = input.kind === clockKind
+      const found = isClock
+        ? state.onClock(input.occurredAt, offset)
+        : state.onActivity(input, offset)
+      const expected = isClock ? oracle.onClock(input.occurredAt) : oracle.onActivity(input)
+      assert.deepEqual(found, expected, `input ${offset}`)
+      if (typeof found === 'string') seen[found]++
+      else {
+        for (const { trigger } of found.vectors) seen[trigger]++
+        for (const { churned } of found.outcomes) seen[churned ? 'churned' : 'retained']++
+      }
+      if (restarts.includes(offset)) state = restarted(state, inputs)
+    }
+  })
+  fc.assert(checked, { seed, numRuns: 400 })
+  assert.ok(Object.values(seen).every((count) => count > 500), JSON.stringify(seen))
+})
+
+/** What is left of a partition when its process ends: a snapshot of each player. */
+function restarted(state: PartitionState, inputs: readonly { playerId: string }[]): PartitionState {
+  const next = new PartitionState()
+  for (const playerId of new Set(inputs.map((input) => input.playerId))) {
+    const snapshot = state.snapshot(playerId)
+    if (snapshot !== undefined) next.load(structuredClone(snapshot))
+  }
+  return next
+}

@@ -1,0 +1,248 @@
+// Does each event have its outcome once, whenever processes break, come and go?
+import {
+  DecodeProblem,
+  Decoder,
+  Encoder,
+  schemaIdOf,
+  schemaText,
+  typeOf,
+  type FeatureVector,
+  type PlayerActivity,
+  type PlayerOutcome,
+  type RecordDecoder,
+  type RecordName,
+  type Schemas,
+} from '@churnstream/schemas'
+import {
+  FatalError,
+  Health,
+  TransientError,
+  createLog,
+  createMetrics,
+  run,
+} from '@churnstream/runtime'
+import { MemoryCluster, readAll, until } from '@churnstream/runtime/testing'
+import { deadLetterTopic, services, topics } from '@churnstream/topology'
+import fc from 'fast-check'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { histories } from './core/histories.ts'
+import { Oracle } from './core/oracle.ts'
+import { PartitionState } from './core/partition.ts'
+import { createFeatureProcessor } from './processor.ts'
+
+const seed = 20_260_102
+const partitions = 2
+const service = services.features
+const input = topics.playerActivity
+const log = createLog('test', 'silent')
+
+/** A registry that gives each schema a fixed id. */
+const ids: readonly RecordName[] = [
+  'player-activity',
+  'feature-vector',
+  'player-outcome',
+  'player-state',
+]
+const idOf = (name: RecordName): number => ids.indexOf(name) + 1
+const schemas = {
+  async prepare(decoder: RecordDecoder<unknown>, values: Iterable<Buffer | null>) {
+    for (const value of values) {
+      const id = schemaIdOf(value)
+      if (id instanceof DecodeProblem || decoder.knows(id)) continue
+      decoder.learn(id, typeOf(schemaText(ids[id - 1] as RecordName)))
+    }
+  },
+} as Schemas
+const activityEncoder = new Encoder('player-activity', idOf('player-activity'))
+const encoders = {
+  vector: new Encoder('feature-vector', idOf('feature-vector')),
+  outcome: new Encoder('player-outcome', idOf('player-outcome')),
+  state: new Encoder('player-state', idOf('player-state')),
+}
+
+/** What may happen beside the records. */
+const troubles = fc.oneof(
+  fc.record({
+    kind: fc.constantFrom('connection' as const, 'death' as const),
+    at: fc.constantFrom('before-commit' as const, 'after-commit' as const),
+  }),
+  fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const, 'poison' as const) }),
+)
+const schedules = fc.array(fc.record({ trouble: troubles, after: fc.nat(79), turns: fc.nat(6) }), {
+  maxLength: 12,
+  size: 'max',
+})
+
+/** A cluster on which features processes come and go. */
+async function createGroup() {
+  const cluster = new MemoryCluster()
+  const kafka = cluster.open()
+  const names = [input, ...service.produces, ...service.state].map(({ name }) => name)
+  await kafka.ensureTopics(
+    [...names, deadLetterTopic(input)].map((name) => ({ name, partitions, config: {} })),
+  )
+  const members: { stop: () => Promise<void>; isOver: boolean }[] = []
+  let deaths = 0
+
+  function join(): void {
+    const stopping = new AbortController()
+    const finished = run({
+      kafka,
+      schemas,
+      service,
+      topic: input,
+      decoder: new Decoder(input.record),
+      processor: createFeatureProcessor(encoders, schemas),
+      signal: stopping.signal,
+      log,
+      metrics: createMetrics('test'),
+      health: new Health(),
+    })
+    const member = {
+      isOver: false,
+      async stop() {
+        stopping.abort()
+        await finished.catch(() => undefined)
+      },
+    }
+    members.push(member)
+    finished.catch((error: unknown) => {
+      assert.match(String(error), /for the test/)
+      member.isOver = true
+      deaths++
+      // As a supervisor would.
+      join()
+    })
+  }
+
+  return {
+    kafka,
+    join,
+    async leave() {
+      const staying = members.filter(({ isOver }) => !isOver)
+      const leaving = staying.length > 1 ? staying[0] : undefined
+      if (leaving === undefined) return
+      members.splice(members.indexOf(leaving), 1)
+      await leaving.stop()
+    },
+    /** The next commit that comes to this point. */
+    breakAt(point: 'before-commit' | 'after-commit', kind: 'connection' | 'death') {
+      cluster.failpoint = (reached) => {
+        if (reached !== point) return
+        cluster.failpoint = () => undefined
+        if (kind === 'death') throw new FatalError('died for the test')
+        throw new TransientError('broken for the test', { retryAfterMs: 1 })
+      }
+    },
+    async stop() {
+      cluster.failpoint = () => undefined
+      await Promise.all(members.map((member) => member.stop()))
+      return deaths
+    },
+  }
+}
+
+test('features - vectors, labels, dead letters and state are those of one quiet process', async () => {
+  let [deaths, struck] = [0, 0]
+  const property = fc.asyncProperty(histories(80), schedules, async (inputs, schedule) => {
+    const group = await createGroup()
+    const { kafka } = group
+    const producer = await kafka.openProducer()
+    const sent: (PlayerActivity | 'poison')[][] = [[], []]
+    const send = async (value: PlayerActivity | 'poison', partition: number): Promise<void> => {
+      sent[partition]?.push(value)
+      const bytes = value === 'poison' ? Buffer.from('poison') : activityEncoder.encode(value)
+      await producer.send([{ topic: input.name, partition, key: null, value: bytes }])
+    }
+    group.join()
+    for (const [index, value] of inputs.entries()) {
+      // A clock record goes to all partitions, a player to one.
+      const isClock = value.playerId === ''
+      for (let partition = 0; partition < partitions; partition++) {
+        if (isClock || partition === value.playerId.length % partitions)
+          await send(value, partition)
+      }
+      for (const { trouble, after, turns } of schedule) {
+        if (after !== index) continue
+        struck++
+        for (let i = 0; i < turns; i++) await turn()
+        if (trouble.kind === 'join') group.join()
+        else if (trouble.kind === 'leave') await group.leave()
+        else if (trouble.kind === 'poison') await send('poison', index % partitions)
+        else if ('at' in trouble) group.breakAt(trouble.at, trouble.kind)
+      }
+    }
+    for (let partition = 0; partition < partitions; partition++) {
+      const end = BigInt(sent[partition]?.length ?? 0)
+      await until('all is done', async () => {
+        return (await kafka.committedOffset(service.name, input.name, partition)) === end
+      })
+    }
+    deaths += await group.stop()
+    for (let partition = 0; partition < partitions; partition++) {
+      const expected = expectedOf(sent[partition] ?? [], partition)
+      assert.deepEqual(
+        await decoded('feature-vector', topics.featureVectors.name),
+        expected.vectors,
+      )
+      assert.deepEqual(
+        await decoded('player-outcome', topics.playerOutcomes.name),
+        expected.outcomes,
+      )
+      assert.equal(
+        (await readAll(kafka, deadLetterTopic(input), partition)).length,
+        expected.poison,
+      )
+      const images = await readAll(kafka, topics.playerState.name, partition)
+      const newest = new Map(images.map(({ key, value }) => [String(key), value]))
+      assert.deepEqual(newest, expected.state)
+
+      async function decoded(name: RecordName, topic: string): Promise<unknown[]> {
+        const records = await readAll(kafka, topic, partition)
+        const decoder = new Decoder(name)
+        await schemas.prepare(
+          decoder,
+          records.map(({ value }) => value),
+        )
+        return records.map(({ value }) => ({ ...decoder.decode(value) }))
+      }
+    }
+  })
+  await fc.assert(property, { seed, numRuns: 150 })
+  assert.ok(deaths > 50 && struck > 300, `${deaths} deaths, ${struck} troubles`)
+})
+
+function expectedOf(inputs: readonly (PlayerActivity | 'poison')[], partition: number) {
+  const oracle = new Oracle()
+  const quiet = new PartitionState()
+  const vectors: FeatureVector[] = []
+  const outcomes: PlayerOutcome[] = []
+  const state = new Map<string, Buffer>()
+  for (const [offset, value] of inputs.entries()) {
+    if (value === 'poison') continue
+    const isClock = value.playerId === ''
+    const result = isClock ? oracle.onClock(value.occurredAt) : oracle.onActivity(value)
+    if (isClock) quiet.onClock(value.occurredAt, offset)
+    else quiet.onActivity(value, offset)
+    for (const image of quiet.takeChanges()) {
+      state.set(image.playerId, encoders.state.encode(image))
+    }
+    if (typeof result === 'string') continue
+    const cause = {
+      causeEventId: value.eventId,
+      causeTopic: input.name,
+      causePartition: partition,
+      causeOffset: offset,
+    }
+    for (const { features, ...vector } of result.vectors) {
+      vectors.push({ ...vector, ...cause, ...features } as FeatureVector)
+    }
+    for (const outcome of result.outcomes) {
+      outcomes.push({ ...outcome, ...cause, horizonDays: 28 } as unknown as PlayerOutcome)
+    }
+  }
+  const poison = inputs.filter((value) => value === 'poison').length
+  return { vectors, outcomes, state, poison }
+}
