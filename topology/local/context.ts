@@ -10,6 +10,12 @@ export interface KafkaListener {
   readonly advertisedPort: number
 }
 
+/** Where one broker listens; its place in the list is its node id, from 1. */
+export interface KafkaNode {
+  readonly port: number
+  readonly controllerPort: number
+}
+
 export interface Context {
   dataDir: DataDir
   ports: Ports
@@ -18,5 +24,7 @@ export interface Context {
   serversDir: string
   python: string
   signal: AbortSignal
+  kafkaNodes: readonly KafkaNode[]
+  /** Of the only broker. */
   kafkaListeners: readonly KafkaListener[]
 }

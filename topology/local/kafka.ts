@@ -1,10 +1,10 @@
-// How does one Kafka broker run, being its own controller?
+// How does a Kafka broker run, being a controller too, alone or as one of three?
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import type { Context, KafkaListener } from './context.ts'
+import type { Context, KafkaListener, KafkaNode } from './context.ts'
 import { runOnce } from './run-once.ts'
-import type { ServerSpec } from './server.ts'
+import type { PartName, ServerSpec } from './server.ts'
 
 // What Kafka's own start script passes, with half of its heap.
 const jvm = [
@@ -16,30 +16,34 @@ const jvm = [
   '-Djava.awt.headless=true',
 ]
 
-export async function kafkaSpec(context: Context): Promise<ServerSpec> {
-  const { dataDir, java, serversDir, ports } = context
-  const dir = join(dataDir.path, 'kafka')
+export async function kafkaSpec(
+  context: Context,
+  name: Extract<PartName, `kafka${string}`>,
+  index: number,
+): Promise<ServerSpec> {
+  const { dataDir, java, serversDir } = context
+  const { port } = context.kafkaNodes[index] as KafkaNode
+  const dir = join(dataDir.path, name)
   const properties = join(dir, 'server.properties')
   const classPath = ['-cp', join(serversDir, 'kafka', '*')]
   const log4j = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.yaml')}`
   mkdirSync(dir, { recursive: true })
-  writeFileSync(properties, settings(join(dir, 'data'), context))
+  writeFileSync(properties, settings(join(dir, 'data'), index, context))
 
   if (!existsSync(join(dir, 'data', 'meta.properties'))) {
     const tool = ['-XX:TieredStopAtLevel=1', log4j, ...classPath, 'kafka.tools.StorageTool']
     const format = ['format', '--cluster-id', dataDir.secrets.kafkaClusterId, '-c', properties]
-    await runOnce(context, 'kafka-format', java, [...tool, ...format])
+    await runOnce(context, `${name}-format`, java, [...tool, ...format])
   }
 
-  const broker = `127.0.0.1:${ports.kafka}`
   return {
-    name: 'kafka',
+    name,
     command: java,
     args: [...jvm, log4j, ...classPath, 'kafka.Kafka', properties],
     cwd: dir,
-    logFile: join(dataDir.path, 'logs', 'kafka.log'),
-    port: ports.kafka,
-    answers: () => answers(broker, dataDir.secrets.kafkaClusterId),
+    logFile: join(dataDir.path, 'logs', `${name}.log`),
+    port,
+    answers: () => answers(`127.0.0.1:${port}`, dataDir.secrets.kafkaClusterId),
   }
 }
 
@@ -64,14 +68,17 @@ async function answers(broker: string, clusterId: string): Promise<boolean> {
   }
 }
 
-function settings(logDir: string, { ports, kafkaListeners }: Context): string {
-  const { kafka: port, kafkaController: controllerPort } = ports
+function settings(logDir: string, index: number, { kafkaNodes, kafkaListeners }: Context): string {
+  const { port, controllerPort } = kafkaNodes[index] as KafkaNode
+  const voters = kafkaNodes.map((node, at) => `${at + 1}@127.0.0.1:${node.controllerPort}`)
+  const replicas = kafkaNodes.length
+  const inSync = Math.max(1, replicas - 1)
   const more = (text: (listener: KafkaListener) => string): string =>
     kafkaListeners.map((listener) => `,${text(listener)}`).join('')
   return `
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${controllerPort}
+node.id=${index + 1}
+controller.quorum.voters=${voters.join(',')}
 listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${more(({ name, port }) => `${name}://127.0.0.1:${port}`)}
 advertised.listeners=PLAINTEXT://127.0.0.1:${port}${more(({ name, advertisedPort }) => `${name}://127.0.0.1:${advertisedPort}`)}
 inter.broker.listener.name=PLAINTEXT
@@ -79,14 +86,14 @@ controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${more(({ name }) => `${name}:PLAINTEXT`)}
 log.dirs=${logDir}
 
-# One broker holds the only copy.
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+# Alone, a broker holds the only copy; of three, one may be lost.
+default.replication.factor=${replicas}
+min.insync.replicas=${inSync}
+offsets.topic.replication.factor=${replicas}
+transaction.state.log.replication.factor=${replicas}
+transaction.state.log.min.isr=${inSync}
+share.coordinator.state.topic.replication.factor=${replicas}
+share.coordinator.state.topic.min.isr=${inSync}
 
 # Topics are made from topology/, never by a typing mistake.
 auto.create.topics.enable=false

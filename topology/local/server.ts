@@ -6,7 +6,8 @@ import { tailOf, type Exit, type OwnedProcess, type Owner } from './owner.ts'
 const readyPollMs = 100
 const startTimeoutMs = 90_000
 
-export type PartName = 'kafka' | 'registry' | 'postgres' | 's3' | 'mlflow'
+/** Those of further brokers exist only in a cluster of three. */
+export type PartName = 'kafka' | 'kafka2' | 'kafka3' | 'registry' | 'postgres' | 's3' | 'mlflow'
 
 export interface ServerSpec {
   name: PartName

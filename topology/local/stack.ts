@@ -1,13 +1,13 @@
 // How do the servers come up together, and go down together?
 import { existsSync } from 'node:fs'
-import type { Context, KafkaListener } from './context.ts'
+import type { Context, KafkaListener, KafkaNode } from './context.ts'
 import { openDataDir } from './data-dir.ts'
 import { rssBytesOf } from './family.ts'
 import { kafkaSpec } from './kafka.ts'
 import { mlflowSpec, pythonEnv } from './mlflow.ts'
 import { createOwner, type ChildOptions, type OwnedProcess } from './owner.ts'
 import { findJava, findPython, serversDir, venvPython } from './places.mjs'
-import { choosePorts } from './ports.ts'
+import { choosePorts, freePorts } from './ports.ts'
 import { createDatabases, postgresSpec, postgresUrl } from './postgres.ts'
 import { registrySpec, registryUrl } from './registry.ts'
 import { createBucket, s3Location, s3Spec, type S3Location } from './s3.ts'
@@ -16,10 +16,14 @@ import { startServer, type OnCrash, type PartName, type Server, type ServerSpec 
 export type { KafkaListener } from './context.ts'
 export type { PartName } from './server.ts'
 
-const allParts: PartName[] = ['postgres', 'kafka', 's3', 'registry', 'mlflow']
+const usualParts: PartName[] = ['postgres', 'kafka', 's3', 'registry', 'mlflow']
+const furtherBrokers: PartName[] = ['kafka2', 'kafka3']
+const allParts: PartName[] = [...usualParts, ...furtherBrokers]
 const needs: Record<PartName, PartName[]> = {
   postgres: [],
   kafka: [],
+  kafka2: [],
+  kafka3: [],
   s3: [],
   registry: ['postgres'],
   mlflow: ['postgres', 's3'],
@@ -28,6 +32,8 @@ const needs: Record<PartName, PartName[]> = {
 export interface StackOptions {
   dataDir: string
   ports: 'usual' | 'free'
+  /** Of Kafka: one, or three that hold every record three times, two of them before it counts. */
+  brokers?: 1 | 3
   /** All by default. What a part needs is started with it. */
   parts?: PartName[]
   /** The broker's own, for clients without a listener of their own, is always there. */
@@ -68,6 +74,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const failed = new AbortController()
   const { java, python, servers: jars } = await installed()
   const ports = await choosePorts(options.ports, options.freePortsHint)
+  const further = options.brokers === 3 ? furtherBrokers : []
+  const morePorts = await freePorts(further.length * 2)
+  const kafkaNodes: KafkaNode[] = [
+    { port: ports.kafka, controllerPort: ports.kafkaController },
+    ...further.map((_, index) => ({
+      port: morePorts[index * 2] as number,
+      controllerPort: morePorts[index * 2 + 1] as number,
+    })),
+  ]
   const dataDir = openDataDir(options.dataDir)
   const owner = createOwner()
   const context: Context = {
@@ -77,10 +92,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     java,
     serversDir: jars,
     python,
+    kafkaNodes,
     kafkaListeners: options.kafkaListeners ?? [],
     signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal,
   }
-  const parts = withNeeds(options.parts ?? allParts)
+  const parts = withNeeds([...(options.parts ?? usualParts), ...further])
   const servers: Partial<Record<PartName, Server>> = {}
   const starts = new Map<PartName, Promise<void>>()
 
@@ -108,7 +124,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   onProgress(`the stack is up after ${seconds(startedAt)}`)
 
   return {
-    kafka: { brokers: [`127.0.0.1:${ports.kafka}`] },
+    kafka: { brokers: kafkaNodes.map(({ port }) => `127.0.0.1:${port}`) },
     registry: { url: registryUrl(ports.registry) },
     postgres: {
       url: (database) => postgresUrl(ports.postgres, dataDir.secrets.postgresPassword, database),
@@ -133,7 +149,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 const describe: Record<PartName, (context: Context) => ServerSpec | Promise<ServerSpec>> = {
   postgres: postgresSpec,
-  kafka: kafkaSpec,
+  kafka: (context) => kafkaSpec(context, 'kafka', 0),
+  kafka2: (context) => kafkaSpec(context, 'kafka2', 1),
+  kafka3: (context) => kafkaSpec(context, 'kafka3', 2),
   s3: s3Spec,
   registry: registrySpec,
   mlflow: mlflowSpec,

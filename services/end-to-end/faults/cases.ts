@@ -6,23 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { depositOf } from '../pipeline/deposit.ts'
 import { championAlias, modelName, trainModel } from '../pipeline/model.ts'
 import { openFolders } from '../rollout/folder.ts'
+import { clusterCases } from './cluster-cases.ts'
+import { diskCases } from './disk-cases.ts'
+import { outageMs, someEvents, zombieMs, type FaultCase } from './fault-case.ts'
 import { apiKeys } from './kafka-proxy.ts'
 import type { Lab, Proxied } from './lab.ts'
 import { PromiseBroken } from './promise-broken.ts'
-
-export interface FaultCase {
-  readonly name: string
-  /** Part of the short run. */
-  readonly isShort?: boolean
-  /** Makes it happen and mends it; resolves to how often it struck. */
-  run(lab: Lab): Promise<number>
-}
-
-/** Events that must come while a fault lasts, or it struck an idle pipeline. */
-const someEvents = 400
-const outageMs = 4_000
-/** Past the session timeout. */
-const zombieMs = 9_000
 
 function killed(
   service: ServiceId,
@@ -32,6 +21,7 @@ function killed(
   return {
     name: `${service} killed ${failpoint}`,
     isShort: options.isShort ?? false,
+    isServiceKill: true,
     async run(lab) {
       const { during } = options
       const exit = await lab.dieOf(service, failpoint, during && (() => during(lab)))
@@ -271,6 +261,7 @@ const activityOf = (playerId: string, count: number): PlayerActivity =>
   depositOf(playerId, `${playerId}-${count}`, Date.now())
 
 const poisonedAndKilled: FaultCase = {
+  isServiceKill: true,
   name: 'features killed with poison in every batch',
   async run(lab) {
     let died = false
@@ -327,6 +318,7 @@ const rolling: FaultCase = {
 
 const allKilled: FaultCase = {
   name: 'every service killed at once',
+  isServiceKill: true,
   isShort: true,
   async run(lab) {
     const ids: ServiceId[] = ['ingestion', 'features', 'scorer', 'sinks', 'registryBridge']
@@ -366,6 +358,34 @@ const restartService =
     await lab.pipeline.process(service).stop()
     await lab.pipeline.restart(service)
   }
+
+/** Of every service, an hour ahead, then an hour behind, then right again. */
+const clockJumps: FaultCase = {
+  name: 'wall clocks jump an hour ahead and back',
+  async run(lab) {
+    const { pipeline } = lab
+    const ids: ServiceId[] = ['ingestion', 'features', 'scorer', 'sinks', 'registryBridge']
+    const preload = new URL('clock-jump.mjs', import.meta.url).href
+    const env = { NODE_OPTIONS: `--import=${preload}` }
+    const again = async (more?: Record<string, string>): Promise<void> => {
+      await Promise.all(ids.map((id) => pipeline.process(id).stop()))
+      await Promise.all(ids.map((id) => pipeline.restart(id, more)))
+    }
+    await again(env)
+    let jumps = 0
+    for (let jump = 0; jump < 3; jump++) {
+      for (const id of ids) {
+        process.kill(pipeline.process(id).pid, 'SIGUSR2')
+        jumps++
+      }
+      // Past a session: a member whose heartbeats stop would lose its partitions.
+      await delay(zombieMs)
+      await lab.more(someEvents)
+    }
+    await again()
+    return jumps
+  },
+}
 
 export const faultCases: readonly FaultCase[] = [
   ...passes.map((pass) => killed('features', pass, { isShort: pass.startsWith('after-produce') })),
@@ -449,4 +469,7 @@ export const faultCases: readonly FaultCase[] = [
   hotPlayer,
   rolling,
   allKilled,
+  clockJumps,
+  ...clusterCases,
+  ...diskCases,
 ]

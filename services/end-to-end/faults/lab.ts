@@ -11,13 +11,14 @@ import {
 import { DecodeProblem, Decoder, Encoder, Schemas } from '@churnstream/schemas'
 import { drive, postEvents } from '@churnstream/simulator'
 import { services, topics, type ServiceId } from '@churnstream/topology'
-import { freePorts, type Exit } from '@churnstream/topology/local'
+import { freePorts, openDataDir, type Exit } from '@churnstream/topology/local'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { lastYear } from '../pipeline/steps.ts'
 import { startKafkaProxy, type KafkaProxy } from './kafka-proxy.ts'
 import { openLedger } from './ledger.ts'
+import { mountSmallDisk, type SmallDisk } from './small-disk.ts'
 
 const postTimeoutMs = 8_000
 const pollMs = 50
@@ -27,7 +28,15 @@ const usualPatienceMs = 120_000
 export const proxied = ['features', 'scorer', 'sinks', 'registryBridge'] as const
 export type Proxied = (typeof proxied)[number]
 
+/** What the pipeline runs on: every server once, three brokers, or a broker whose disk is small. */
+export const labKinds = ['usual', 'cluster', 'small-disk'] as const
+export type LabKind = (typeof labKinds)[number]
+
+const smallDiskMegabytes = 600
+
 export interface LabOptions {
+  /** Usual unless told. */
+  readonly kind?: LabKind
   readonly dataDir: string
   readonly ratePerSecond: number
   readonly seed: number
@@ -45,6 +54,8 @@ export interface Lab extends AsyncDisposable {
   readonly schemas: Schemas
   readonly mlflow: Mlflow
   readonly proxies: Readonly<Record<Proxied, KafkaProxy>>
+  /** The broker's, where it is small. */
+  readonly disk: SmallDisk | undefined
   readonly ledgerFile: string
   /** Events acknowledged from now on are put down as of this case. */
   begin(name: string): void
@@ -53,6 +64,8 @@ export interface Lab extends AsyncDisposable {
   post(events: Parameters<ReturnType<typeof postEvents>>[0]): Promise<void>
   /** Starts a service again with a failpoint, and resolves once it has died of it. */
   dieOf(service: ServiceId, failpoint: string, during?: () => Promise<void>): Promise<Exit>
+  /** While the work goes on, a server or service may end by itself. */
+  whileMayEnd<T>(name: string, work: () => Promise<T>): Promise<T>
   /** Resolves when so many more events were acknowledged. */
   more(events: number): Promise<void>
   /**
@@ -77,8 +90,17 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   /** Services that may end by themselves now. */
   const mayDie = new Set<string>()
 
-  const ports = await freePorts(proxied.length * 2)
-  const listeners = proxied.map((id, index) => ({
+  const { kind = 'usual' } = options
+  let disk: SmallDisk | undefined
+  if (kind === 'small-disk') {
+    // The stack takes a folder that is empty or its own.
+    openDataDir(dataDir).release()
+    disk = cleanUp.use(mountSmallDisk(join(dataDir, 'kafka'), smallDiskMegabytes))
+  }
+  // A proxy stands before the only broker; of three, each would need its own.
+  const reached = kind === 'cluster' ? [] : proxied
+  const ports = await freePorts(reached.length * 2)
+  const listeners = reached.map((id, index) => ({
     id,
     name: id.toUpperCase(),
     port: ports[index * 2] as number,
@@ -93,6 +115,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       dataDir,
       ports: 'free',
       modelSize: 'small',
+      brokers: kind === 'cluster' ? 3 : 1,
       kafkaListeners: listeners,
       ...(options.repository === undefined ? {} : { repository: options.repository }),
       env: Object.fromEntries(
@@ -215,12 +238,13 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   }
 
   const owned = cleanUp.move()
-  return {
+  const lab: Lab = {
     pipeline,
     kafka,
     schemas,
     mlflow: createMlflow(stack.mlflow.url),
     proxies,
+    disk,
     ledgerFile,
     begin: (name) => void (during = name),
     get acknowledged() {
@@ -239,21 +263,29 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     },
     async dieOf(service, failpoint, whileArmed) {
       const { name } = services[service]
+      return lab.whileMayEnd(name, async () => {
+        await pipeline.process(service).stop()
+        const ready = pipeline.restart(service, { NODE_ENV: 'test', FAILPOINT: failpoint })
+        const child = pipeline.process(service)
+        // It may die before it is ready; who answers in the end is the one that is started next.
+        ready.catch(() => undefined)
+        if (whileArmed !== undefined) {
+          await ready
+          await whileArmed()
+        }
+        await until(`the death of ${name} at ${failpoint}`, () => child.hasExited)
+        const exit = await child.exited
+        await pipeline.restart(service)
+        return exit
+      })
+    },
+    async whileMayEnd(name, work) {
       mayDie.add(name)
-      await pipeline.process(service).stop()
-      const ready = pipeline.restart(service, { NODE_ENV: 'test', FAILPOINT: failpoint })
-      const child = pipeline.process(service)
-      // It may die before it is ready; who answers in the end is the one that is started next.
-      ready.catch(() => undefined)
-      if (whileArmed !== undefined) {
-        await ready
-        await whileArmed()
+      try {
+        return await work()
+      } finally {
+        mayDie.delete(name)
       }
-      await until(`the death of ${name} at ${failpoint}`, () => child.hasExited)
-      const exit = await child.exited
-      await pipeline.restart(service)
-      mayDie.delete(name)
-      return exit
     },
     more(events) {
       const goal = acknowledged + events
@@ -290,6 +322,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       await owned.disposeAsync()
     },
   }
+  return lab
 }
 
 /** Writes clock records whatever happens to the broker: an instant that is late is no harm. */

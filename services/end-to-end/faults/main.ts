@@ -8,18 +8,20 @@ import { parseArgs } from 'node:util'
 import { faultCases } from './cases.ts'
 import { mutations, runMutation, type MutationReport } from './mutations.ts'
 import { runFaults, type FaultsReport } from './run.ts'
+import { canMakeDisks } from './small-disk.ts'
 
 const usage = `npm run faults -- [--json FILE] [--only TEXT] [--short] [--mutations] [--list] [--rate 600] [--seed 1]
                   [--keep]
 
 Starts real servers on free ports, streams events, lets one fault after the other happen, and then
-verifies every event from the topics and from PostgreSQL (see npm run verify).
+verifies every event from the topics and from PostgreSQL (see npm run verify). Then runs copies of
+our code, each broken on purpose: every one must be seen.
 
   --json FILE   the report as JSON
-  --only TEXT   faults whose name contains it
-  --short       a few of each kind, in about two minutes
-  --mutations   instead: copies of our code, each broken on purpose; every one must be seen
-  --list        name the faults and end
+  --only TEXT   faults and mutations whose name contains it
+  --short       a few faults of each kind, in about two minutes
+  --mutations   mutations alone
+  --list        name them and end
   --rate 600    events a second
   --seed 1      the simulated players
   --keep        leave the servers' data and the logs, and say where`
@@ -55,63 +57,52 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  if (values.mutations) return runMutations(values)
-  const cases = faultCases
-    .filter(({ name }) => name.includes(values.only))
-    .filter(({ isShort = false }) => isShort || !values.short)
-  if (cases.length === 0) throw new Error(`no fault's name contains ${values.only}: see --list`)
+  const isNamed = ({ name }: { readonly name: string }): boolean => name.includes(values.only)
+  const cases = values.mutations
+    ? []
+    : faultCases.filter(isNamed).filter(({ isShort = false }) => isShort || !values.short)
+  const broken = values.short ? [] : mutations.filter(isNamed)
+  if (cases.length + broken.length === 0) {
+    throw new Error(`no fault's or mutation's name contains ${values.only}: see --list`)
+  }
   if (values.list) {
-    console.log(cases.map(({ name }) => name).join('\n'))
+    console.log([...cases, ...broken].map(({ name }) => name).join('\n'))
     return 0
   }
+  if (!canMakeDisks && !values.short) {
+    console.error('no fault of a full disk: to mount a small one takes Linux and root')
+  }
   const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-faults-'))
+  const options = {
+    ratePerSecond: whole('--rate', values.rate),
+    seed: whole('--seed', values.seed),
+    signal: stopping.signal,
+  }
+  const onProgress = (line: string): void => console.error(line)
   try {
-    const report = await runFaults(cases, {
-      dataDir,
-      ratePerSecond: whole('--rate', values.rate),
-      seed: whole('--seed', values.seed),
-      signal: stopping.signal,
-      onProgress: (line) => console.error(line),
-    })
-    console.log(reportText(report))
+    const report = await runFaults(cases, { ...options, dataDir, onProgress })
+    if (cases.length > 0) console.log(reportText(report))
+    const seen: MutationReport[] = []
+    for (const [index, mutation] of broken.entries()) {
+      const own = join(dataDir, `mutation-${index}`)
+      const one = await runMutation(mutation, {
+        ...options,
+        dataDir: own,
+        onProgress: () => undefined,
+      })
+      seen.push(one)
+      console.log(`${one.red ? 'red  ' : 'GREEN'}  ${one.name}: ${one.seenAs}`)
+      if (!values.keep) rmSync(own, { recursive: true, force: true })
+    }
     if (values.json !== undefined) {
-      writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
+      writeFileSync(values.json, `${JSON.stringify({ ...report, mutations: seen }, null, 2)}\n`)
     }
     const isWhole = report.cases.every(({ secondsToCatchUp }) => secondsToCatchUp !== null)
-    return report.breaches.length === 0 && isWhole ? 0 : 1
+    return report.breaches.length === 0 && isWhole && seen.every(({ red }) => red) ? 0 : 1
   } finally {
     if (values.keep) console.error(`data and logs are in ${dataDir}`)
     else rmSync(dataDir, { recursive: true, force: true })
   }
-}
-
-async function runMutations(values: {
-  readonly only: string
-  readonly rate: string
-  readonly seed: string
-  readonly json?: string
-}): Promise<number> {
-  const reports: MutationReport[] = []
-  for (const mutation of mutations.filter(({ name }) => name.includes(values.only))) {
-    const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-faults-'))
-    try {
-      const report = await runMutation(mutation, {
-        dataDir,
-        ratePerSecond: whole('--rate', values.rate),
-        seed: whole('--seed', values.seed),
-        signal: stopping.signal,
-        onProgress: () => undefined,
-      })
-      reports.push(report)
-      console.log(`${report.red ? 'red  ' : 'GREEN'}  ${report.name}: ${report.seenAs}`)
-    } finally {
-      rmSync(dataDir, { recursive: true, force: true })
-    }
-  }
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify({ mutations: reports }, null, 2)}\n`)
-  }
-  return reports.every(({ red }) => red) ? 0 : 1
 }
 
 function whole(name: string, text: string): number {
@@ -151,6 +142,9 @@ function reportText({ cases, totals, breaches }: FaultsReport): string {
       `${totals.wrongScores} wrong scores, ${totals.others} other breaches`,
     `${totals.recomputedScores} scores computed again differ by at most ` +
       totals.largestScoreDifference.toExponential(1),
+    ...(totals.p99PauseAfterServiceKillSeconds === null
+      ? []
+      : [`p99 pause after a service was killed: ${totals.p99PauseAfterServiceKillSeconds} s`]),
     ...breaches.slice(0, 20).map(({ kind, where, detail }) => `  ${kind} ${where}: ${detail}`),
   ].join('\n')
 }

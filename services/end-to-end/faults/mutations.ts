@@ -25,8 +25,6 @@ export interface Mutation {
   readonly changes: readonly Change[]
   /** The fault under which it shows. */
   readonly fault: string
-  /** Needs a client to give up first: not part of every test run. */
-  readonly isSlow?: boolean
 }
 
 const run = 'services/runtime/src/run.ts'
@@ -56,7 +54,6 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a batch whose transaction failed is not done again',
     fault: 'features and its broker: a transaction end is lost',
-    isSlow: true,
     changes: [
       {
         file: run,
@@ -120,7 +117,6 @@ ${commit}`,
   {
     name: 'a producer is used again after its transaction end got no answer',
     fault: 'scorer and its broker: a transaction end is held past its client',
-    isSlow: true,
     changes: [
       {
         file: run,
@@ -159,7 +155,7 @@ export interface MutationReport {
 /** Runs a broken copy under the fault that shows it. */
 export async function runMutation(
   mutation: Mutation,
-  options: Omit<LabOptions, 'repository'>,
+  options: Omit<LabOptions, 'repository' | 'kind'>,
 ): Promise<MutationReport> {
   const cases = faultCases.filter(({ name }) => name === mutation.fault)
   if (cases.length === 0) throw new Error(`there is no fault ${mutation.fault}`)

@@ -1,8 +1,9 @@
 // How are faults run one after the other, and what became of the events of each?
+import { join } from 'node:path'
 import { verifyRunning, type Breach } from '@churnstream/verifier'
 import { runningVariables } from '@churnstream/topology/local'
-import type { FaultCase } from './cases.ts'
-import { openLab, type LabOptions } from './lab.ts'
+import type { FaultCase } from './fault-case.ts'
+import { labKinds, openLab, type LabOptions } from './lab.ts'
 import { readLedger } from './ledger.ts'
 
 export interface CaseReport {
@@ -19,6 +20,7 @@ export interface CaseReport {
   readonly secondsToCatchUp: number | null
   /** Longest time without any score. */
   readonly pauseSeconds: number
+  readonly isServiceKill: boolean
 }
 
 export interface FaultsReport {
@@ -34,6 +36,8 @@ export interface FaultsReport {
     readonly others: number
     readonly recomputedScores: number
     readonly largestScoreDifference: number
+    /** Of the cases in which a service was killed; null when there was none. */
+    readonly p99PauseAfterServiceKillSeconds: number | null
   }
   readonly breaches: readonly Breach[]
 }
@@ -41,11 +45,22 @@ export interface FaultsReport {
 const settleEvents = 600
 const sample = 2_000
 
-/** Each fault strikes one and the same pipeline under load; in the end everything is verified. */
+/** Faults of one kind of lab strike one pipeline under load; in its end everything is verified. */
 export async function runFaults(
   cases: readonly FaultCase[],
-  options: LabOptions,
+  options: Omit<LabOptions, 'kind'>,
 ): Promise<FaultsReport> {
+  const reports: FaultsReport[] = []
+  for (const kind of labKinds) {
+    const own = cases.filter(({ lab = 'usual' }) => lab === kind)
+    if (own.length === 0) continue
+    const dataDir = join(options.dataDir, kind)
+    reports.push(await runInLab(own, { ...options, kind, dataDir }))
+  }
+  return merged(reports)
+}
+
+async function runInLab(cases: readonly FaultCase[], options: LabOptions): Promise<FaultsReport> {
   const { onProgress } = options
   await using lab = await openLab(options)
   await lab.more(settleEvents)
@@ -63,6 +78,7 @@ export async function runFaults(
     const events = lab.acknowledged - before
     struck.push({
       fault: fault.name,
+      isServiceKill: fault.isServiceKill ?? false,
       fired,
       events,
       secondsToCatchUp: seconds === undefined ? null : rounded(seconds),
@@ -101,14 +117,15 @@ export async function runFaults(
   const outOfOrder = ['out-of-order'] as const
   const wrongScores = ['wrong-score', 'wrong-vector'] as const
   const known = [...lost, ...duplicated, ...outOfOrder, ...wrongScores]
+  const reports = struck.map((one) => ({
+    ...one,
+    lost: count(lost, one.fault),
+    duplicated: count(duplicated, one.fault),
+    outOfOrder: count(outOfOrder, one.fault),
+    wrongScores: count(wrongScores, one.fault),
+  }))
   return {
-    cases: struck.map((one) => ({
-      ...one,
-      lost: count(lost, one.fault),
-      duplicated: count(duplicated, one.fault),
-      outOfOrder: count(outOfOrder, one.fault),
-      wrongScores: count(wrongScores, one.fault),
-    })),
+    cases: reports,
     totals: {
       cases: struck.length,
       events: ledger.length,
@@ -119,9 +136,40 @@ export async function runFaults(
       others: verified.breaches.length - count(known),
       recomputedScores: verified.records.recomputed,
       largestScoreDifference: verified.largestScoreDifference,
+      p99PauseAfterServiceKillSeconds: p99Pause(reports),
     },
     breaches: verified.breaches,
   }
+}
+
+function merged(reports: readonly FaultsReport[]): FaultsReport {
+  const cases = reports.flatMap((report) => report.cases)
+  const all = reports.map(({ totals }) => totals)
+  const sum = (of: (totals: FaultsReport['totals']) => number): number =>
+    all.reduce((total, totals) => total + of(totals), 0)
+  return {
+    cases,
+    totals: {
+      cases: cases.length,
+      events: sum(({ events }) => events),
+      lost: sum(({ lost }) => lost),
+      duplicated: sum(({ duplicated }) => duplicated),
+      outOfOrder: sum(({ outOfOrder }) => outOfOrder),
+      wrongScores: sum(({ wrongScores }) => wrongScores),
+      others: sum(({ others }) => others),
+      recomputedScores: sum(({ recomputedScores }) => recomputedScores),
+      largestScoreDifference: Math.max(...all.map((one) => one.largestScoreDifference)),
+      p99PauseAfterServiceKillSeconds: p99Pause(cases),
+    },
+    breaches: reports.flatMap(({ breaches }) => breaches),
+  }
+}
+
+/** By nearest rank. */
+function p99Pause(cases: readonly CaseReport[]): number | null {
+  const pauses = cases.filter(({ isServiceKill }) => isServiceKill).map((one) => one.pauseSeconds)
+  pauses.sort((a, b) => a - b)
+  return pauses[Math.ceil(pauses.length * 0.99) - 1] ?? null
 }
 
 const rounded = (value: number): number => Math.round(value * 10) / 10

@@ -30,6 +30,8 @@ export interface PipelineOptions {
   readonly onFailure: (message: string) => void
   /** All by default. */
   readonly services?: readonly ServiceId[]
+  /** Of Kafka. */
+  readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
   /** Whose code runs; this repository's unless told. */
   readonly repository?: string
@@ -67,6 +69,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       signal,
       onProgress,
       freePortsHint: '--free-ports',
+      brokers: options.brokers ?? 1,
       kafkaListeners: options.kafkaListeners ?? [],
       onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
     }),

@@ -35,8 +35,7 @@ test('faults - the short run loses nothing, repeats nothing and gets nothing wro
   }
 })
 
-// The slow ones: npm run faults -- --mutations
-for (const mutation of mutations.filter(({ isSlow = false }) => !isSlow)) {
+for (const mutation of mutations) {
   test(`mutation - it is seen when ${mutation.name}`, async () => {
     const { red, seenAs } = await inLab((options) => runMutation(mutation, options))
     assert.ok(red, seenAs)

@@ -23,7 +23,7 @@ import {
 } from '@churnstream/runtime'
 import { MemoryCluster, readAll, until } from '@churnstream/runtime/testing'
 import { deadLetterTopic, services, topics } from '@churnstream/topology'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -206,7 +206,11 @@ test('features - vectors, labels, dead letters and state are those of one quiet 
           decoder,
           records.map(({ value }) => value),
         )
-        return records.map(({ value }) => ({ ...decoder.decode(value) }))
+        return records.map(({ value }) => {
+          const record = decoder.decode(value)
+          assert.ok(!(record instanceof DecodeProblem))
+          return { ...record }
+        })
       }
     }
   })

@@ -1,6 +1,6 @@
 // Which histories may a partition see? Random ones, for property tests.
 import { clockKind, type PlayerActivity } from '@churnstream/schemas'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { activity, at } from './testing.ts'
 
 const hour = 1 / 24

@@ -1,6 +1,6 @@
 // Does the fast code say what the obvious code says, whatever comes?
 import { clockKind } from '@churnstream/schemas'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { histories } from './histories.ts'
