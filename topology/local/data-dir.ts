@@ -77,7 +77,10 @@ function lock(path: string) {
 function chooseSecrets(): Secrets {
   return {
     layoutVersion,
-    kafkaClusterId: Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url'),
+    // Its tools would take a leading dash for an option.
+    kafkaClusterId: Buffer.from(randomUUID().replaceAll('-', ''), 'hex')
+      .toString('base64url')
+      .replace(/^-/, 'A'),
     postgresPassword: randomBytes(18).toString('hex'),
     s3AccessKeyId: randomBytes(10).toString('hex'),
     s3SecretAccessKey: randomBytes(20).toString('hex'),

@@ -11,6 +11,10 @@ export const config = baseConfig.extend({
   EVENT_MAX_AHEAD_MINUTES: z.coerce.number().min(0).default(60),
   /** Events that wait for their acknowledgement at most; requests are refused from 80 % on. */
   QUEUE_MAX_EVENTS: z.coerce.number().int().min(2_000).default(20_000),
+  /** Events of one player in the long run; what is beyond is deferred. 0: no bound. */
+  PLAYER_EVENTS_PER_SECOND: z.coerce.number().min(0).default(50),
+  /** Events of one player at once. */
+  PLAYER_BURST_EVENTS: z.coerce.number().int().positive().default(500),
   /** How often a clock record goes to every partition; 0: never. */
   CLOCK_INTERVAL_MS: z.coerce
     .number()

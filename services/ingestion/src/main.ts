@@ -14,6 +14,7 @@ import { Encoder, Schemas } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
 import { startClock } from './clock.ts'
 import { config } from './config.ts'
+import { Allowance } from './core/allowance.ts'
 import { createIngestionMetrics } from './metrics.ts'
 import { createServer } from './server.ts'
 import { createWriter } from './writer.ts'
@@ -63,6 +64,10 @@ await runMain(async () => {
       maxAgeDays: env.EVENT_MAX_AGE_DAYS,
       maxAheadMinutes: env.EVENT_MAX_AHEAD_MINUTES,
     },
+    allowance: new Allowance({
+      eventsPerSecond: env.PLAYER_EVENTS_PER_SECOND,
+      burstEvents: env.PLAYER_BURST_EVENTS,
+    }),
     now: Date.now,
     health,
     log,

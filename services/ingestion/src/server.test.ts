@@ -393,3 +393,27 @@ test('metrics - events are counted by verdict and reason', async () => {
   assert.match(body, /ingested_events_total\{verdict="accepted",reason="",\S*\} 1/)
   assert.match(body, /ingested_events_total\{verdict="rejected",reason="stake-negative",\S*\} 1/)
 })
+
+test('POST /v1/events - a player beyond its burst is deferred in order, others are not', async () => {
+  await using rig = await createRig({ allowance: { eventsPerSecond: 0.001, burstEvents: 2 } })
+  const of = (playerId: string, eventId: string) => bet({ playerId, eventId })
+  const events = [
+    of('ada', 'a1'),
+    of('ada', 'a2'),
+    of('ada', 'a3'),
+    of('bo', 'b1'),
+    of('ada', 'a4'),
+  ]
+  const answer = await post(rig, { events })
+  assert.equal(answer.statusCode, 202)
+  const { results } = answer.json<{ results: { status: string; retryAfterMs?: number }[] }>()
+  const statuses = results.map(({ status }) => status)
+  assert.deepEqual(statuses, ['accepted', 'accepted', 'deferred', 'accepted', 'deferred'])
+  assert.ok((results[4]?.retryAfterMs ?? 0) > (results[2]?.retryAfterMs ?? 0))
+  assert.equal(rig.broker.records.length, 3)
+
+  const again = await post(rig, { events: [of('ada', 'a3')] })
+  assert.equal(again.statusCode, 429)
+  assert.ok(Number(again.headers['retry-after']) > 900)
+  assert.equal(rig.broker.records.length, 3)
+})

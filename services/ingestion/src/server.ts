@@ -19,7 +19,8 @@ import {
 } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { checkEvent, type Checked, type TimeBounds } from './core/event.ts'
+import type { Allowance } from './core/allowance.ts'
+import { checkEvent, type TimeBounds } from './core/event.ts'
 import { parseEvents, type RequestProblem } from './core/request.ts'
 import type { IngestionMetrics } from './metrics.ts'
 import { Refused, type Writer } from './writer.ts'
@@ -30,6 +31,7 @@ export interface ServerOptions {
   readonly encoder: () => Encoder<'player-activity'> | undefined
   readonly schemas: Pick<Schemas, 'prepare'>
   readonly bounds: TimeBounds
+  readonly allowance: Allowance
   readonly now: () => number
   readonly health: Health
   readonly log: Log
@@ -49,10 +51,14 @@ const bodyLimitBytes = 1 << 20
 const requestTimeoutMs = 20_000
 const path = '/v1/events'
 const contentTypes = 'application/json or avro/binary'
+const deferred = {
+  reason: 'player-burst',
+  message: 'this player sends faster than it may: send it again, before its later events',
+}
 const methods = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
 
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { writer, bounds, health, log, ingestion } = options
+  const { writer, bounds, allowance, health, log, ingestion } = options
   const app = Fastify({
     bodyLimit: bodyLimitBytes,
     requestTimeout: requestTimeoutMs,
@@ -128,22 +134,49 @@ export function createServer(options: ServerOptions): FastifyInstance {
     }
     const nowMs = options.now()
     const checked = parsed.events.map((event) => checkEvent(event, bounds, nowMs))
+    const waits = waitsOf(checked.map(({ event }) => event))
     const records: OutgoingRecord[] = []
-    for (const { event } of checked) if (event) records.push(toRecord(event))
+    for (const [index, { event }] of checked.entries()) {
+      if (event && waits[index] === undefined) records.push(toRecord(event))
+    }
     const placed = records.length === 0 ? [] : await writer.write(records)
     let at = 0
-    const results = checked.map(({ event, rejection }) => {
+    const results = checked.map(({ event, rejection }, index) => {
       if (rejection) {
         const { eventId, reason, field, message } = rejection
+        ingestion.events.inc({ verdict: 'rejected', reason })
         return { eventId, status: 'rejected', reason, field, message }
+      }
+      const retryAfterMs = waits[index]
+      if (retryAfterMs !== undefined) {
+        ingestion.events.inc({ verdict: 'deferred', reason: deferred.reason })
+        return { eventId: event.eventId, status: 'deferred', ...deferred, retryAfterMs }
       }
       const place = placed[at++]
       if (place === undefined) throw new Error('an event was written and has no place: a bug')
       const { partition, offset } = place
       return { eventId: event.eventId, status: 'accepted', partition, offset: Number(offset) }
     })
-    count(checked, records.length)
-    return reply.code(records.length > 0 ? 202 : 400).send({ results })
+    if (records.length > 0) {
+      ingestion.events.inc({ verdict: 'accepted', reason: '' }, records.length)
+      return reply.code(202).send({ results })
+    }
+    const longestMs = Math.max(0, ...waits.map((wait) => wait ?? 0))
+    if (longestMs === 0) return reply.code(400).send({ results })
+    return reply.header('retry-after', seconds(longestMs)).code(429).send({ results })
+  }
+
+  /** Of each event how long it must wait; none overtakes one of its player that waits. */
+  function waitsOf(events: readonly (PlayerActivity | undefined)[]): (number | undefined)[] {
+    const now = performance.now()
+    const waiting = new Map<string, number>()
+    return events.map((event) => {
+      if (event === undefined) return undefined
+      const ahead = waiting.get(event.playerId) ?? 0
+      const wait = allowance.take(event.playerId, ahead, now)
+      if (wait !== undefined) waiting.set(event.playerId, ahead + 1)
+      return wait
+    })
   }
 
   async function decode(
@@ -163,13 +196,6 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const { playerId } = event
     const partition = partitionOf(playerId, partitions)
     return { topic: name, partition, key: playerId, value: encoder.encode(event) }
-  }
-
-  function count(checked: readonly Checked[], accepted: number): void {
-    if (accepted > 0) ingestion.events.inc({ verdict: 'accepted', reason: '' }, accepted)
-    for (const { rejection } of checked) {
-      if (rejection) ingestion.events.inc({ verdict: 'rejected', reason: rejection.reason })
-    }
   }
 
   function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -211,9 +237,11 @@ function unavailable(
   message: string,
   retryAfterMs = 1_000,
 ): FastifyReply {
-  reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))))
+  reply.header('retry-after', seconds(retryAfterMs))
   return refuse(reply, 503, reason, message)
 }
+
+const seconds = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1000)))
 
 function refuse(
   reply: FastifyReply,

@@ -9,6 +9,7 @@ import {
 } from '@churnstream/runtime'
 import { DecodeProblem, Decoder, Encoder, schemaText, typeOf } from '@churnstream/schemas'
 import type { FastifyInstance } from 'fastify'
+import { Allowance, type AllowanceSettings } from './core/allowance.ts'
 import { createIngestionMetrics } from './metrics.ts'
 import { createServer, type ServerOptions } from './server.ts'
 import { createWriter, type Writer, type WriterOptions } from './writer.ts'
@@ -16,6 +17,7 @@ import { createWriter, type Writer, type WriterOptions } from './writer.ts'
 export const nowMs = Date.UTC(2026, 10, 1)
 export const knownSchemaId = 7
 
+const unbounded: AllowanceSettings = { eventsPerSecond: 0, burstEvents: 1 }
 const quiet = () => undefined
 export const quietLog = { debug: quiet, info: quiet, warn: quiet, error: quiet } as unknown as Log
 
@@ -70,10 +72,11 @@ export interface Rig extends AsyncDisposable {
 export async function createRig(
   options: Partial<WriterOptions> & {
     schemas?: ServerOptions['schemas']
+    allowance?: AllowanceSettings
     awaitProducer?: boolean
   } = {},
 ): Promise<Rig> {
-  const { schemas, awaitProducer = true, ...change } = options
+  const { schemas, allowance = unbounded, awaitProducer = true, ...change } = options
   const broker = new FakeBroker()
   const health = new Health()
   const metrics = createMetrics('ingestion')
@@ -104,6 +107,7 @@ export async function createRig(
       },
     },
     bounds: { maxAgeDays: 400, maxAheadMinutes: 60 },
+    allowance: new Allowance(allowance),
     now: () => nowMs,
     health,
     log: quietLog,

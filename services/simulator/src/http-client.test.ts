@@ -91,6 +91,31 @@ test('postEvents - 503 asks to come again after Retry-After', async () => {
   )
 })
 
+test('postEvents - deferred events are sent again, they alone and in order', async () => {
+  const sent: string[][] = []
+  const accepted = (eventId: string) => ({ eventId, status: 'accepted', partition: 0, offset: 1 })
+  await using served = await serve((request, response) => {
+    void bodyOf(request).then((body) => {
+      const { events } = JSON.parse(body) as { events: { eventId: string }[] }
+      const ids = events.map(({ eventId }) => eventId)
+      sent.push(ids)
+      // The second request breaks: what was taken before must not be sent with the rest again.
+      if (sent.length === 2) return response.writeHead(503, { 'retry-after': '0' }).end()
+      const results = ids.map((eventId, index) =>
+        index === 0 ? accepted(eventId) : { eventId, status: 'deferred', retryAfterMs: 1 },
+      )
+      return response.writeHead(202).end(JSON.stringify({ results }))
+    })
+  })
+  const events = ['a', 'b', 'c'].map((eventId) => ({ ...event, eventId }))
+  const verdicts = await postEvents(served.url)(events, never)
+  assert.deepEqual(
+    verdicts,
+    ['a', 'b', 'c'].map((eventId) => accepted(eventId)),
+  )
+  assert.deepEqual(sent, [['a', 'b', 'c'], ['b', 'c'], ['b', 'c'], ['c']])
+})
+
 test('postEvents - a broken connection and a missing answer are transient', async () => {
   await using served = await serve((request) => request.socket.destroy())
   await assert.rejects(postEvents(served.url)([event], never), TransientError)

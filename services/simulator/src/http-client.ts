@@ -1,5 +1,6 @@
 // How are events posted to ingestion, and what does each answer mean?
 import { Agent, request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { TransientError } from '@churnstream/runtime/errors'
 import type { PlayerActivity } from '@churnstream/schemas'
 import type { Post, Verdict } from './driver.ts'
@@ -12,13 +13,25 @@ export interface PostOptions {
   readonly maxAnswerBytes?: number
 }
 
+/** Its player sends faster than it may. */
+interface Deferred {
+  readonly eventId: string
+  readonly status: 'deferred'
+  readonly retryAfterMs: number
+}
+
+const retryMs = 1_000
+
 interface Answer {
   readonly status: number
   readonly retryAfter: string | undefined
   readonly body: string
 }
 
-/** Posts to {url}/v1/events. node:http with its own agent takes about half the CPU of fetch. */
+/**
+ * Posts to {url}/v1/events; what is deferred is sent again in its time, before there are verdicts.
+ * node:http with its own agent takes about half the CPU of fetch.
+ */
 export function postEvents(url: string, options: PostOptions = {}): Post {
   const { connections = 8, timeoutMs = 30_000, maxAnswerBytes = 16 * 1024 * 1024 } = options
   const target = new URL(`${url.replace(/\/+$/, '')}/v1/events`)
@@ -57,7 +70,10 @@ export function postEvents(url: string, options: PostOptions = {}): Post {
     })
   }
 
-  return async function post(events, signal) {
+  async function ask(
+    events: readonly PlayerActivity[],
+    signal: AbortSignal,
+  ): Promise<readonly (Verdict | Deferred)[]> {
     const body = JSON.stringify({ events: events.map(withoutNulls) })
     let answer: Answer
     try {
@@ -66,11 +82,49 @@ export function postEvents(url: string, options: PostOptions = {}): Post {
       if (error instanceof RangeError) throw error
       throw new TransientError(`posting to ${target.href}`, { cause: error })
     }
-    return toVerdicts(answer, target.href)
+    const results = toResults(answer, target.href)
+    if (results.length === events.length) return results
+    throw new Error(`${target.href} answered ${results.length} of ${events.length} events`)
+  }
+
+  return async function post(events, signal) {
+    const verdicts: Verdict[] = []
+    let left = events.map((event, index) => ({ event, index }))
+    for (;;) {
+      let waitMs = 0
+      try {
+        const results = await ask(
+          left.map(({ event }) => event),
+          signal,
+        )
+        const deferred: typeof left = []
+        for (const [at, result] of results.entries()) {
+          const one = left[at] as (typeof left)[number]
+          if (result.status === 'deferred') {
+            deferred.push(one)
+            waitMs = Math.max(waitMs, result.retryAfterMs)
+          } else {
+            verdicts[one.index] = result
+          }
+        }
+        if (deferred.length === 0) return verdicts
+        left = deferred
+      } catch (error) {
+        // Once some were taken, only the others are sent again: an id may be remembered no more.
+        if (!(error instanceof TransientError) || left.length === events.length) throw error
+        waitMs = error.retryAfterMs ?? retryMs
+      }
+      await delay(waitMs, undefined, { signal })
+    }
   }
 }
 
-function toVerdicts({ status, retryAfter, body }: Answer, href: string): readonly Verdict[] {
+function toResults(
+  { status, retryAfter, body }: Answer,
+  href: string,
+): readonly (Verdict | Deferred)[] {
+  const results = status === 202 || status === 400 || status === 429 ? resultsOf(body) : undefined
+  if (results) return results
   if (status === 429 || status >= 500) {
     const seconds = Number(retryAfter)
     throw new TransientError(`${href} answered ${status}`, {
@@ -78,17 +132,13 @@ function toVerdicts({ status, retryAfter, body }: Answer, href: string): readonl
     })
   }
   // 400 with results says that each event was rejected, and why; without, the request was wrong.
-  if (status === 202 || status === 400) {
-    const results = resultsOf(body)
-    if (results) return results
-  }
   throw new Error(`${href} answered ${status}: ${body.slice(0, 300)}`)
 }
 
-function resultsOf(body: string): readonly Verdict[] | undefined {
+function resultsOf(body: string): readonly (Verdict | Deferred)[] | undefined {
   try {
     const answer = JSON.parse(body) as { results?: unknown }
-    return Array.isArray(answer?.results) ? (answer.results as Verdict[]) : undefined
+    return Array.isArray(answer?.results) ? (answer.results as (Verdict | Deferred)[]) : undefined
   } catch {
     return undefined
   }

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { withoutAbortedRecords } from './aborted-records.ts'
 import { patchRequestQueue } from './request-queue.ts'
+import { createSendMessages } from './send-messages.ts'
 import type { RequestQueue } from './request-queue.ts'
 import { transactionManagers } from './transaction-manager.ts'
 import type { Internals } from './transaction-manager.ts'
@@ -22,6 +23,10 @@ export const replacedFiles = {
   transactionManager: {
     path: 'src/producer/eosManager/index.js',
     sha256: 'a74ae029d7aa786b8616b77f922d30a81bec2833878769dbfa6b4a9dab66db22',
+  },
+  sendMessages: {
+    path: 'src/producer/sendMessages.js',
+    sha256: '8a120e6993955e040a13014cccebd79b8d41e7355d6eda1065fa83fea2fbbcdb',
   },
   requestQueue: {
     path: 'src/network/requestQueue/index.js',
@@ -62,10 +67,10 @@ function install(): Kafkajs {
   for (const { path, sha256 } of Object.values(replacedFiles))
     verifyDigest(join(root, path), sha256)
 
-  const Lock: Internals['Lock'] = require(join(root, 'src/utils/lock.js'))
   replace(join(root, replacedFiles.abortedRecords.path), withoutAbortedRecords)
   const Encoder: Internals['Encoder'] = require(join(root, 'src/protocol/encoder.js'))
-  replace(join(root, replacedFiles.transactionManager.path), transactionManagers({ Lock, Encoder }))
+  replace(join(root, replacedFiles.transactionManager.path), transactionManagers({ Encoder }))
+  replace(join(root, replacedFiles.sendMessages.path), createSendMessages)
   const queue: { prototype: RequestQueue } = require(join(root, replacedFiles.requestQueue.path))
   patchRequestQueue(queue)
 

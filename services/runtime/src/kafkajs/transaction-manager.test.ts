@@ -19,7 +19,6 @@ type Step = keyof Omit<Broker, 'nodeId' | 'connectionPool'> | 'describe'
 type Answer = string | Error
 
 const require = createRequire(import.meta.url)
-const Lock: Internals['Lock'] = require('kafkajs/src/utils/lock.js')
 const stock: Create = require('kafkajs/src/producer/eosManager/index.js')
 const protocol: {
   errorCodes: { type: string; code: number }[]
@@ -31,8 +30,8 @@ const errors: {
 } = require('kafkajs/src/errors.js')
 
 const Encoder: Internals['Encoder'] = require('kafkajs/src/protocol/encoder.js')
-const ours = transactionManagers({ Lock, Encoder })
-const impatient = transactionManagers({ Lock, Encoder }, { firstMs: 1, longestMs: 2, totalMs: 20 })
+const ours = transactionManagers({ Encoder })
+const impatient = transactionManagers({ Encoder }, { firstMs: 1, longestMs: 2, totalMs: 20 })
 const sends = [{ topic: 'out', partitions: [{ partition: 0 }] }]
 const offsets = {
   consumerGroupId: 'group',
@@ -414,26 +413,12 @@ test('idempotent producer - counts sequences from its first id on, and has no tr
   const fake = scriptedCluster()
   const eos = ours({ logger: { debug() {} }, cluster: fake.cluster, transactional: false })
   eos.updateSequence('out', 0, 5)
-  await eos.acquireBrokerLock({ nodeId: 1 })
-  await eos.releaseBrokerLock({ nodeId: 1 })
   assert.equal(eos.getSequence('out', 0), 0)
   await eos.initProducerId()
   eos.updateSequence('out', 0, 5)
   assert.equal(eos.getSequence('out', 0), 5)
   assert.equal(fake.lookups(), 0)
   assert.throws(() => eos.beginTransaction(), TransactionStateError)
-})
-
-test('acquireBrokerLock - one send at a time to each broker', async () => {
-  const { eos } = await begun(ours)
-  const order: string[] = []
-  await eos.acquireBrokerLock({ nodeId: 1 })
-  const second = eos.acquireBrokerLock({ nodeId: 1 }).then(() => order.push('second'))
-  await eos.acquireBrokerLock({ nodeId: 2 })
-  order.push('other broker')
-  await eos.releaseBrokerLock({ nodeId: 1 })
-  await second
-  assert.deepEqual(order, ['other broker', 'second'])
 })
 
 test('mustReplaceProducer - sees fencing through wrappers, and nothing in other errors', () => {

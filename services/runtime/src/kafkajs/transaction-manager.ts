@@ -48,14 +48,8 @@ export interface Cluster {
   findGroupCoordinator(request: { groupId: string; coordinatorType: number }): Promise<Broker>
 }
 
-interface Lock {
-  acquire(): Promise<void>
-  release(): Promise<void>
-}
-
 export interface Internals {
   Encoder: new () => Encoder
-  Lock: new (options: { timeout: number; description?: string }) => Lock
 }
 
 export interface Backoff {
@@ -84,7 +78,6 @@ export type TransactionManager = ReturnType<ReturnType<typeof transactionManager
 const NO_PRODUCER_ID = -1
 const GROUP = 0
 const TRANSACTION = 1
-const LOCK_TIMEOUT_MS = 0xffff
 const MAX_SEQUENCE = 2 ** 31 - 1
 const DEFAULT_BACKOFF: Backoff = { firstMs: 5, longestMs: 250, totalMs: 15_000 }
 
@@ -161,7 +154,7 @@ function sequenceBefore(sequence: number, count: number): number {
 }
 
 /** Makes what takes the place of kafkajs' producer/eosManager/index.js, with the same interface. */
-export function transactionManagers({ Lock, Encoder }: Internals, backoff = DEFAULT_BACKOFF) {
+export function transactionManagers({ Encoder }: Internals, backoff = DEFAULT_BACKOFF) {
   return function createTransactionManager({
     logger,
     cluster,
@@ -179,7 +172,6 @@ export function transactionManagers({ Lock, Encoder }: Internals, backoff = DEFA
     let producerId: string | number = NO_PRODUCER_ID
     let producerEpoch = 0
     let sequences = new Map<string, number>()
-    let locks = new Map<number | string, Lock>()
     let transaction = newTransaction()
 
     // Partitions whose last send failed, so that their sequence numbers were taken back. Only a
@@ -388,7 +380,6 @@ export function transactionManagers({ Lock, Encoder }: Internals, backoff = DEFA
           throw error instanceof CoordinatorNotFound ? error.cause : error
         }
         sequences = new Map()
-        locks = new Map()
         takenBack.clear()
         state = 'ready'
         logger.debug('Initialized producer id and epoch', { producerId, producerEpoch })
@@ -398,7 +389,7 @@ export function transactionManagers({ Lock, Encoder }: Internals, backoff = DEFA
         return sequences.get(keyOf(topic, partition)) ?? 0
       },
 
-      /** kafkajs calls it before a send, and with a negative increment when the send failed. */
+      /** Called before a send, and with a negative increment when the send failed. */
       updateSequence(topic: string, partition: number | string, increment: number): void {
         if (producerId === NO_PRODUCER_ID) return
         const key = keyOf(topic, partition)
@@ -477,18 +468,6 @@ export function transactionManagers({ Lock, Encoder }: Internals, backoff = DEFA
 
       commit: () => end('commit'),
       abort: () => end('abort'),
-
-      /** Sequence numbers must reach a broker in order: one send at a time to each. */
-      async acquireBrokerLock({ nodeId }: { nodeId: number | string }): Promise<void> {
-        if (producerId === NO_PRODUCER_ID) return
-        const lock = locks.get(nodeId) ?? new Lock({ timeout: LOCK_TIMEOUT_MS })
-        locks.set(nodeId, lock)
-        await lock.acquire()
-      },
-
-      async releaseBrokerLock({ nodeId }: { nodeId: number | string }): Promise<void> {
-        await locks.get(nodeId)?.release()
-      },
     }
   }
 }
