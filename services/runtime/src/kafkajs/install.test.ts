@@ -129,3 +129,19 @@ for (const [name, { path, sha256 }] of Object.entries(replacedFiles)) {
     }
   })
 }
+
+test('loadKafkajs - what kafkajs waits for does not hang on the wall clock', (context) => {
+  loadKafkajs()
+  const SocketRequest: new (options: object) => { createdAt: number } = require(
+    join(root, replacedFiles.socketRequest.path),
+  )
+  const ConsumerGroup: new (options: object) => { lastRequest: number } = require(
+    join(root, replacedFiles.consumerGroup.path),
+  )
+  const now = Date.now()
+  context.mock.timers.enable({ apis: ['Date'], now: now - 3_600_000 })
+  const { createdAt } = new SocketRequest({ entry: {} })
+  assert.ok(Math.abs(createdAt - now) < 60_000, 'a request times out by a clock that goes on')
+  const { lastRequest } = new ConsumerGroup({ logger: { namespace() {} }, groupId: 'g' })
+  assert.ok(Math.abs(lastRequest - now) < 60_000, 'heartbeats go on')
+})

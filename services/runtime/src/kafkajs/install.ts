@@ -13,6 +13,8 @@ import { transactionManagers } from './transaction-manager.ts'
 import type { Internals } from './transaction-manager.ts'
 
 type Kafkajs = typeof import('kafkajs')
+/** Node's own way from source to a module; not in its types. */
+type CompilingModule = Module & { _compile(source: string, file: string): void }
 
 /** Files of kafkajs 2.2.4 that we replace or patch, and the bytes we replaced. */
 export const replacedFiles = {
@@ -32,7 +34,27 @@ export const replacedFiles = {
     path: 'src/network/requestQueue/index.js',
     sha256: 'b55986089c14f8f7bfc377922e2e65b3e4c1e7c7af2752d3b10a75dfe9e9260c',
   },
+  consumerGroup: {
+    path: 'src/consumer/consumerGroup.js',
+    sha256: 'f3e461738585a8dc6574c647123a18afc732f81cdee4f9f7bb62e4aa1dffbfbb',
+  },
+  socketRequest: {
+    path: 'src/network/requestQueue/socketRequest.js',
+    sha256: 'dde28f8e26c6d17fe3383c60b2bfce27f4790ee4552ca7e73e78fdce30c6bf1d',
+  },
+  brokerPool: {
+    path: 'src/cluster/brokerPool.js',
+    sha256: '9994863e891ac2ab243f27f941ef87893889f53d64aa580353fafbb8d11614c6',
+  },
 } as const
+
+/**
+ * Files that count intervals by the wall clock: set back an hour, they would send no heartbeat for
+ * an hour.
+ */
+const timed = ['consumerGroup', 'requestQueue', 'socketRequest', 'brokerPool'] as const
+const monotonicDate =
+  'const Date = { now: () => Math.round(performance.timeOrigin + performance.now()) };'
 
 const require = createRequire(import.meta.url)
 const zstdCompressed = promisify(zstdCompress)
@@ -68,6 +90,7 @@ function install(): Kafkajs {
     verifyDigest(join(root, path), sha256)
 
   replace(join(root, replacedFiles.abortedRecords.path), withoutAbortedRecords)
+  for (const name of timed) giveMonotonicClock(join(root, replacedFiles[name].path))
   const Encoder: Internals['Encoder'] = require(join(root, 'src/protocol/encoder.js'))
   replace(join(root, replacedFiles.transactionManager.path), transactionManagers({ Encoder }))
   replace(join(root, replacedFiles.sendMessages.path), createSendMessages)
@@ -82,6 +105,16 @@ function install(): Kafkajs {
     decompress: (buffer: Buffer) => zstdDecompressed(buffer),
   })
   return kafkajs
+}
+
+/** On one line with the file's first, so that places in its traces stay right. */
+function giveMonotonicClock(file: string): void {
+  const module = new Module(file) as CompilingModule
+  module.filename = file
+  module.paths = require.resolve.paths(file) ?? []
+  require.cache[file] = module
+  module._compile(`${monotonicDate}${readFileSync(file, 'utf8')}`, file)
+  module.loaded = true
 }
 
 function replace(file: string, exports: unknown): void {
