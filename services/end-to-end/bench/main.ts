@@ -4,16 +4,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchNoisy } from './noisy.ts'
 import { benchRollout } from './rollout.ts'
 
-const usage = `npm run bench -- rollout [--report FILE]
+const usage = `npm run bench -- rollout|noisy [--report FILE]
 
 Starts real servers on free ports, measures, prints a table and ends.
 
   rollout        how soon an alias takes effect, and what swaps cost under load
+  noisy          how long one player's burst delays the others of its partition
   --report FILE  write the figures as JSON`
 
-const benches = { rollout: benchRollout }
+const benches = { rollout: benchRollout, noisy: benchNoisy }
+type Name = keyof typeof benches
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -33,7 +36,7 @@ async function main(): Promise<number> {
     options: { report: { type: 'string' }, help: { type: 'boolean', default: false } },
   })
   const [name] = positionals
-  const bench = name === 'rollout' ? benches[name] : undefined
+  const bench = name !== undefined && name in benches ? benches[name as Name] : undefined
   if (values.help || bench === undefined) {
     console.log(usage)
     return values.help ? 0 : 1
