@@ -11,8 +11,8 @@ import { lastYear } from '../pipeline/steps.ts'
 const othersPerSecond = 400
 const warmUpMs = 15_000
 const phaseMs = 20_000
-const noisyPerSecond = 4_000
-const noisyBatch = 400
+const noisyPerSecond = 15_000
+const noisyBatch = 1_000
 const patienceMs = 120_000
 const noisyPlayer = 'noisy'
 
