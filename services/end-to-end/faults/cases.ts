@@ -292,7 +292,7 @@ const hotPlayer: FaultCase = {
   name: 'one player with a third of the traffic',
   async run(lab) {
     const playerId = `hot-${Date.now()}-${hotRuns++}`
-    XX
+    const batches = 15
     const batch = 100
     for (let at = 0; at < batches; at++) {
       const events = Array.from({ length: batch }, (_, i) => activityOf(playerId, at * batch + i))
