@@ -30,7 +30,10 @@ test('PartitionState - vectors and labels are those of a plain look at all event
     }
   })
   fc.assert(checked, { seed, numRuns: 400 })
-  assert.ok(Object.values(seen).every((count) => count > 500), JSON.stringify(seen))
+  assert.ok(
+    Object.values(seen).every((count) => count > 500),
+    JSON.stringify(seen),
+  )
 })
 
 /** What is left of a partition when its process ends: a snapshot of each player. */
