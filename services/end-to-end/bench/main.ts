@@ -5,17 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchNoisy } from './noisy.ts'
+import { benchRestore } from './restore.ts'
 import { benchRollout } from './rollout.ts'
 
-const usage = `npm run bench -- rollout|noisy [--report FILE]
+const usage = `npm run bench -- rollout|noisy|restore [--players 100000] [--report FILE]
 
 Starts real servers on free ports, measures, prints a table and ends.
 
   rollout        how soon an alias takes effect, and what swaps cost under load
   noisy          how long one player's burst delays the others of its partition
+  restore        how soon a features replica is ready that takes over a partition
+  --players N    in the restored partition
   --report FILE  write the figures as JSON`
 
-const benches = { rollout: benchRollout, noisy: benchNoisy }
+const benches = { rollout: benchRollout, noisy: benchNoisy, restore: benchRestore }
 type Name = keyof typeof benches
 
 const stopping = new AbortController()
@@ -33,7 +36,11 @@ try {
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { report: { type: 'string' }, help: { type: 'boolean', default: false } },
+    options: {
+      report: { type: 'string' },
+      players: { type: 'string', default: '100000' },
+      help: { type: 'boolean', default: false },
+    },
   })
   const [name] = positionals
   const bench = name !== undefined && name in benches ? benches[name as Name] : undefined
@@ -44,7 +51,12 @@ async function main(): Promise<number> {
   const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-bench-'))
   try {
     const onProgress = (line: string) => console.error(line)
-    const figures = await bench({ dataDir, signal: stopping.signal, onProgress })
+    const figures = await bench({
+      dataDir,
+      players: Number(values.players),
+      signal: stopping.signal,
+      onProgress,
+    })
     const width = Math.max(...Object.keys(figures).map(({ length }) => length))
     for (const [figure, value] of Object.entries(figures)) {
       console.log(`${figure.padEnd(width)}  ${value}`)
