@@ -9,18 +9,9 @@ import {
   type Kafka,
 } from '@churnstream/runtime'
 import { MemoryCluster, readAll, until } from '@churnstream/runtime/testing'
-import {
-  DecodeProblem,
-  Decoder,
-  Encoder,
-  schemaIdOf,
-  schemaText,
-  typeOf,
-  type RecordDecoder,
-  type RecordName,
-  type Schemas,
-} from '@churnstream/schemas'
+import { Decoder, Encoder, type RecordName, type Schemas } from '@churnstream/schemas'
 import { VectorDecoder } from '@churnstream/schemas/model'
+import { fixedSchemas } from '@churnstream/schemas/testing'
 import {
   createEngine,
   createGates,
@@ -53,16 +44,19 @@ const modelName = 'churn-default'
 const modelFiles = ['MLmodel', 'model.onnx', 'columns.json', 'golden.json']
 
 /** Ids of the schemas that are written; the recording has its own. */
-const written: Partial<Record<RecordName, number>> = {
-  'feature-vector': 101,
-  'player-outcome': 102,
-  'player-state': 103,
-  'churn-score': 104,
-  'registry-event': 105,
-  'load-report': 106,
+const written = {
+  101: 'feature-vector',
+  102: 'player-outcome',
+  103: 'player-state',
+  104: 'churn-score',
+  105: 'registry-event',
+  106: 'load-report',
+} as const
+
+function encoderOf<N extends RecordName>(name: N): Encoder<N> {
+  const id = Object.entries(written).find(([, known]) => known === name)?.[0]
+  return new Encoder(name, Number(id))
 }
-const encoderOf = <N extends RecordName>(name: N): Encoder<N> =>
-  new Encoder(name, written[name] as number)
 
 /** Real loop, processors, gates and runtime over the port in memory. */
 export async function replay(
@@ -72,7 +66,8 @@ export async function replay(
 ): Promise<Replayed> {
   const kafka = new MemoryCluster().open()
   await kafka.ensureTopics(clusterTopics())
-  const schemas = schemasOf(recording)
+  const { schemaId, schema } = recording
+  const schemas = fixedSchemas({ ...written, [schemaId]: { text: schema } }) as Schemas
   await announce(kafka, modelFolder)
   const stopping = new AbortController()
   const { signal } = stopping
@@ -233,26 +228,4 @@ async function caughtUp(kafka: Kafka, group: string, topic: string): Promise<boo
     if ((await kafka.committedOffset(group, topic, partition)) < end) return false
   }
   return true
-}
-
-/** A registry that knows the recording's schema and those of what is written. */
-function schemasOf({ schemaId, schema }: Recording): Schemas {
-  const texts = new Map([[schemaId, schema]])
-  for (const [name, id] of Object.entries(written)) texts.set(id, schemaText(name as RecordName))
-  const known: Pick<Schemas, 'prepare'> = {
-    async prepare(decoder: RecordDecoder<unknown>, values: Iterable<Buffer | null>) {
-      for (const value of values) {
-        const id = schemaIdOf(value)
-        if (id instanceof DecodeProblem || decoder.knows(id)) continue
-        const text = texts.get(id)
-        decoder.learn(
-          id,
-          text === undefined
-            ? new DecodeProblem('unknown-schema-id', `no schema ${id}`)
-            : typeOf(text),
-        )
-      }
-    },
-  }
-  return known as Schemas
 }

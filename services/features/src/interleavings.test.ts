@@ -3,13 +3,9 @@ import {
   DecodeProblem,
   Decoder,
   Encoder,
-  schemaIdOf,
-  schemaText,
-  typeOf,
   type FeatureVector,
   type PlayerActivity,
   type PlayerOutcome,
-  type RecordDecoder,
   type RecordName,
   type Schemas,
 } from '@churnstream/schemas'
@@ -22,6 +18,7 @@ import {
   run,
 } from '@churnstream/runtime'
 import { MemoryCluster, readAll, until } from '@churnstream/runtime/testing'
+import { fixedSchemas } from '@churnstream/schemas/testing'
 import { deadLetterTopic, services, topics } from '@churnstream/topology'
 import * as fc from 'fast-check'
 import assert from 'node:assert/strict'
@@ -38,28 +35,17 @@ const service = services.features
 const input = topics.playerActivity
 const log = createLog('test', 'silent')
 
-/** A registry that gives each schema a fixed id. */
-const ids: readonly RecordName[] = [
-  'player-activity',
-  'feature-vector',
-  'player-outcome',
-  'player-state',
-]
-const idOf = (name: RecordName): number => ids.indexOf(name) + 1
-const schemas = {
-  async prepare(decoder: RecordDecoder<unknown>, values: Iterable<Buffer | null>) {
-    for (const value of values) {
-      const id = schemaIdOf(value)
-      if (id instanceof DecodeProblem || decoder.knows(id)) continue
-      decoder.learn(id, typeOf(schemaText(ids[id - 1] as RecordName)))
-    }
-  },
-} as Schemas
-const activityEncoder = new Encoder('player-activity', idOf('player-activity'))
+const schemas = fixedSchemas({
+  1: 'player-activity',
+  2: 'feature-vector',
+  3: 'player-outcome',
+  4: 'player-state',
+}) as Schemas
+const activityEncoder = new Encoder('player-activity', 1)
 const encoders = {
-  vector: new Encoder('feature-vector', idOf('feature-vector')),
-  outcome: new Encoder('player-outcome', idOf('player-outcome')),
-  state: new Encoder('player-state', idOf('player-state')),
+  vector: new Encoder('feature-vector', 2),
+  outcome: new Encoder('player-outcome', 3),
+  state: new Encoder('player-state', 4),
 }
 
 /** What may happen beside the records. */

@@ -8,6 +8,7 @@ import {
   type Producer,
 } from '@churnstream/runtime'
 import { DecodeProblem, Decoder, Encoder, schemaText, typeOf } from '@churnstream/schemas'
+import { fixedSchemas } from '@churnstream/schemas/testing'
 import type { FastifyInstance } from 'fastify'
 import { Allowance, type AllowanceSettings } from './core/allowance.ts'
 import { createIngestionMetrics } from './metrics.ts'
@@ -97,15 +98,7 @@ export async function createRig(
   const app = createServer({
     writer,
     encoder: () => encoder,
-    schemas: schemas ?? {
-      async prepare(decoder, values) {
-        for (const value of values) {
-          const id = value !== null && value.length > 4 ? value.readInt32BE(1) : knownSchemaId
-          if (id === knownSchemaId) decoder.learn(id, typeOf(schemaText('player-activity')))
-          else decoder.learn(id, new DecodeProblem('unknown-schema-id', `no schema ${id}`))
-        }
-      },
-    },
+    schemas: schemas ?? fixedSchemas({ [knownSchemaId]: 'player-activity' }),
     bounds: { maxAgeDays: 400, maxAheadMinutes: 60 },
     allowance: new Allowance(allowance),
     now: () => nowMs,

@@ -6,14 +6,11 @@ import {
   Decoder,
   Encoder,
   recordNames,
-  schemaIdOf,
-  schemaText,
-  typeOf,
   type LoadReport,
-  type RecordDecoder,
   type RecordName,
   type RegistryEvent,
 } from '@churnstream/schemas'
+import { fixedSchemas } from '@churnstream/schemas/testing'
 import { topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
@@ -33,19 +30,7 @@ const hourMs = 3_600_000
 
 const schemas = {
   register: async (record: RecordName) => recordNames.indexOf(record) + 1,
-  async prepare(decoder: RecordDecoder<unknown>, values: Iterable<Buffer | null>) {
-    for (const value of values) {
-      const id = schemaIdOf(value)
-      if (id instanceof DecodeProblem) continue
-      const record = recordNames[id - 1]
-      decoder.learn(
-        id,
-        record === undefined
-          ? new DecodeProblem('unknown-schema-id', `no schema ${id}`)
-          : typeOf(schemaText(record)),
-      )
-    }
-  },
+  ...fixedSchemas(Object.fromEntries(recordNames.map((record, index) => [index + 1, record]))),
 }
 
 const digestOfLocation: DescribeFolder = async (location) => [

@@ -1,14 +1,6 @@
 // Does the loop keep its promises, whatever breaks?
-import {
-  DecodeProblem,
-  Decoder,
-  Encoder,
-  schemaIdOf,
-  schemaText,
-  typeOf,
-  type PlayerActivity,
-  type RecordDecoder,
-} from '@churnstream/schemas'
+import { Decoder, Encoder, type PlayerActivity } from '@churnstream/schemas'
+import { fixedSchemas } from '@churnstream/schemas/testing'
 import { deadLetterTopic, services, topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -30,20 +22,7 @@ const partitions = 2
 const encoder = new Encoder('player-activity', 1)
 const log = pino({ level: 'silent' })
 
-/** A registry that knows one schema. */
-const schemas = {
-  async prepare(decoder: RecordDecoder<unknown>, values: Iterable<Buffer | null>) {
-    for (const value of values) {
-      const id = schemaIdOf(value)
-      if (id instanceof DecodeProblem || decoder.knows(id)) continue
-      const known = typeOf(schemaText('player-activity'))
-      decoder.learn(
-        id,
-        id === 1 ? known : new DecodeProblem('unknown-schema-id', `no schema ${id}`),
-      )
-    }
-  },
-}
+const schemas = fixedSchemas({ 1: 'player-activity' })
 
 async function createCluster(): Promise<{ cluster: MemoryCluster; kafka: Kafka }> {
   const cluster = new MemoryCluster()

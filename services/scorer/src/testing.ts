@@ -1,14 +1,7 @@
 // What do the scorer's tests share? Made-up versions, vectors and announcements.
-import {
-  DecodeProblem,
-  Encoder,
-  schemaIdOf,
-  schemaText,
-  typeOf,
-  type RecordDecoder,
-  type RegistryEvent,
-} from '@churnstream/schemas'
+import { Encoder, type RegistryEvent } from '@churnstream/schemas'
 import type { VectorView } from '@churnstream/schemas/model'
+import { fixedSchemas } from '@churnstream/schemas/testing'
 import { createLog, type Kafka } from '@churnstream/runtime'
 import { topics } from '@churnstream/topology'
 import { ModelRefused } from './refused.ts'
@@ -66,14 +59,7 @@ export function fakeVersions(): Versions & { readonly claims: Map<string, number
   }
 }
 
-export const schemas = {
-  async prepare(decoder: RecordDecoder<unknown>, values: Iterable<Buffer | null>) {
-    for (const value of values) {
-      const id = schemaIdOf(value)
-      if (!(id instanceof DecodeProblem)) decoder.learn(id, typeOf(schemaText('registry-event')))
-    }
-  },
-}
+export const schemas = fixedSchemas({ 1: 'registry-event' })
 
 /** Writes registry events with rising epochs; a version of null takes the alias away. */
 export async function announcer(kafka: Kafka) {
