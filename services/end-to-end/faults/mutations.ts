@@ -66,6 +66,11 @@ export const mutations: readonly Mutation[] = [
         }
         metrics.producersReplaced`,
       },
+      {
+        file: run,
+        from: 'if (!current.begun && batch.fetchedOffset > current.next) {',
+        to: 'if (current.next < 0n) {',
+      },
     ],
   },
   {
