@@ -17,6 +17,7 @@ const dayMs = 86_400_000
 const historyDays = 90
 const recordsPerSend = 2_000
 const patienceMs = 300_000
+const logSettleMs = 2_000
 
 interface Replica {
   readonly child: OwnedProcess
@@ -86,7 +87,8 @@ export async function benchRestore(options: {
 
   const second = await start()
   await until('both are ready', signal, async () => (await isReady(first)) && isReady(second))
-  // Whose restore of the partition is the newest owns it.
+  // By then their logs say so. Whose restore of the partition is the newest owns it.
+  await delay(logSettleMs, undefined, { signal })
   const [owner, other] =
     (restoredOf(second)?.atMs ?? 0) > (restoredOf(first)?.atMs ?? 0)
       ? [second, first]
