@@ -56,6 +56,20 @@ const zombie = (service: Proxied): FaultCase => ({
   },
 })
 
+/** What MLflow says meanwhile is announced once it wakes, by reading it again. */
+const frozenBridge: FaultCase = {
+  name: 'registryBridge frozen while a version is promoted',
+  async run(lab) {
+    const bridge = lab.pipeline.process('registryBridge')
+    bridge.pause()
+    await promoteOther(lab)
+    await delay(zombieMs)
+    bridge.resume()
+    await lab.more(someEvents)
+    return 1
+  },
+}
+
 const rebalanced = (service: Proxied): FaultCase => ({
   name: `${service} from one replica to three and back`,
   async run(lab) {
@@ -401,6 +415,7 @@ export const faultCases: readonly FaultCase[] = [
   zombie('features'),
   zombie('scorer'),
   zombie('sinks'),
+  frozenBridge,
   rebalanced('features'),
   rebalanced('scorer'),
   rebalanced('sinks'),
