@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { pino } from 'pino'
-import { TransientError } from '../src/errors.ts'
+import { FatalError, TransientError, messageOf } from '../src/errors.ts'
 import { createKafkajsKafka } from '../src/kafkajs/adapter.ts'
 import { loadKafkajs } from '../src/kafkajs/install.ts'
-import { kafkaContract } from '../src/kafka.contract.ts'
+import { kafkaContract, until } from '../src/kafka.contract.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-kafkajs-'))
 const log = pino({ level: process.env['LOG_LEVEL'] ?? 'fatal' })
@@ -45,6 +45,52 @@ kafkaContract('kafkajs', async () => ({
     await producer.disconnect()
   },
 }))
+
+test('kafkajs - a group whose next record retention took ends and says so, and moves nothing', async () => {
+  const topic = 'taken-by-retention'
+  await kafka.ensureTopics([{ name: topic, partitions: 1, config: {} }])
+  const producer = await kafka.openProducer()
+  const records = ['a', 'b', 'c'].map((text) => ({
+    topic,
+    partition: 0,
+    key: null,
+    value: Buffer.from(text),
+  }))
+  await producer.send(records)
+  await producer.close()
+  const offset = { groupId: topic, topic, partition: 0, next: 1n }
+  const writer = await kafka.openTransactional(topic, { partitions: [], groupId: topic })
+  await writer.commit({ records: [], offset })
+  await writer.close()
+  const { Kafka, logLevel } = loadKafkajs()
+  const client = new Kafka({ brokers: stack.kafka.brokers, logLevel: logLevel.NOTHING })
+  const admin = client.admin()
+  await admin.connect()
+  // Loads the topic's leaders, which the next call does not.
+  await admin.fetchTopicOffsets(topic)
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] })
+  await admin.disconnect()
+
+  const seen: bigint[] = []
+  const consumer = await kafka.consume({
+    groupId: topic,
+    topic,
+    onAssigned: () => undefined,
+    onBatch: async (batch) => void seen.push(batch.fetchedOffset),
+  })
+  let isOver = false
+  const over = consumer.finished.finally(() => (isOver = true))
+  const committed = () => kafka.committedOffset(topic, topic, 0)
+  const moved = until('the end', async () => isOver || (await committed()) !== 1n)
+  await assert.rejects(Promise.race([over, moved]), (error) => {
+    assert.ok(error instanceof FatalError)
+    assert.match(messageOf(error), /taken-by-retention-0 is gone.*--reset-offsets/)
+    return true
+  })
+  assert.deepEqual(seen, [])
+  assert.equal(await committed(), 1n)
+  await moved
+})
 
 test('kafkajs - with the broker away every call is trouble of the world, never a bug', async () => {
   const away = createKafkajsKafka({ brokers: stack.kafka.brokers, clientId: 'away', log })

@@ -6,6 +6,12 @@ import { dirname, join, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { withoutAbortedRecords } from './aborted-records.ts'
+import {
+  endWhenOutOfRange,
+  waitForCoordinator,
+  type ConsumerGroup,
+  type Errors,
+} from './consumer-end.ts'
 import { patchRequestQueue } from './request-queue.ts'
 import { createSendMessages } from './send-messages.ts'
 import type { RequestQueue } from './request-queue.ts'
@@ -41,6 +47,10 @@ export const replacedFiles = {
   socketRequest: {
     path: 'src/network/requestQueue/socketRequest.js',
     sha256: 'dde28f8e26c6d17fe3383c60b2bfce27f4790ee4552ca7e73e78fdce30c6bf1d',
+  },
+  errors: {
+    path: 'src/errors.js',
+    sha256: 'bb3e50177a7b73f4cd35b3318d50a2fc50d9e631488c6ae89669b31aee25c926',
   },
   brokerPool: {
     path: 'src/cluster/brokerPool.js',
@@ -89,6 +99,8 @@ function install(): Kafkajs {
   for (const { path, sha256 } of Object.values(replacedFiles))
     verifyDigest(join(root, path), sha256)
 
+  const errors: Errors = require(join(root, replacedFiles.errors.path))
+  waitForCoordinator(errors)
   replace(join(root, replacedFiles.abortedRecords.path), withoutAbortedRecords)
   for (const name of timed) giveMonotonicClock(join(root, replacedFiles[name].path))
   const Encoder: Internals['Encoder'] = require(join(root, 'src/protocol/encoder.js'))
@@ -96,6 +108,8 @@ function install(): Kafkajs {
   replace(join(root, replacedFiles.sendMessages.path), createSendMessages)
   const queue: { prototype: RequestQueue } = require(join(root, replacedFiles.requestQueue.path))
   patchRequestQueue(queue)
+  const group: { prototype: ConsumerGroup } = require(join(root, replacedFiles.consumerGroup.path))
+  endWhenOutOfRange(group, errors)
 
   // Any value but none silences it; our producers name their partitions themselves.
   process.env['KAFKAJS_NO_PARTITIONER_WARNING'] ??= '1'
