@@ -309,7 +309,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     },
     async giveUp() {
       ended.abort()
-      await load
+      // What went wrong with it is what it was given up for.
+      await load.catch(() => undefined)
     },
     async finish() {
       ended.abort()

@@ -145,6 +145,7 @@ function reportText({ cases, totals, breaches }: FaultsReport): string {
     ...(totals.p99PauseAfterServiceKillSeconds === null
       ? []
       : [`p99 pause after a service was killed: ${totals.p99PauseAfterServiceKillSeconds} s`]),
+    ...cases.flatMap(({ fault, failure }) => (failure === null ? [] : [`  ${fault}: ${failure}`])),
     ...breaches.slice(0, 20).map(({ kind, where, detail }) => `  ${kind} ${where}: ${detail}`),
   ].join('\n')
 }

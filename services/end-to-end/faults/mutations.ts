@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { faultCases } from './cases.ts'
 import type { LabOptions } from './lab.ts'
 import { PromiseBroken } from './promise-broken.ts'
-import { runFaults } from './run.ts'
+import { notCaughtUp, runFaults } from './run.ts'
 
 /** What is lost never comes. Longer than a request of a client may take. */
 const patienceMs = 25_000
@@ -173,6 +173,9 @@ export async function runMutation(
       patienceMs,
       repository: copy,
     })
+    // Trouble of the lab is no sight of the mutation.
+    const trouble = struck.find(({ failure }) => failure !== null && failure !== notCaughtUp)
+    if (trouble !== undefined) throw new Error(`${trouble.fault}: ${trouble.failure}`)
     const [first] = breaches
     const isStuck = struck.some(({ secondsToCatchUp }) => secondsToCatchUp === null)
     const seenAs =

@@ -1,10 +1,12 @@
 // How are faults run one after the other, and what became of the events of each?
 import { join } from 'node:path'
+import { messageOf } from '@churnstream/runtime'
 import { verifyRunning, type Breach } from '@churnstream/verifier'
 import { runningVariables } from '@churnstream/topology/local'
 import type { FaultCase } from './fault-case.ts'
-import { labKinds, openLab, type LabOptions } from './lab.ts'
+import { labKinds, openLab, type Lab, type LabOptions } from './lab.ts'
 import { readLedger } from './ledger.ts'
+import { PromiseBroken } from './promise-broken.ts'
 
 export interface CaseReport {
   readonly fault: string
@@ -21,6 +23,8 @@ export interface CaseReport {
   /** Longest time without any score. */
   readonly pauseSeconds: number
   readonly isServiceKill: boolean
+  /** Why the fault could not be played to its end; what follows in its lab is not played then. */
+  readonly failure: string | null
 }
 
 export interface FaultsReport {
@@ -42,6 +46,7 @@ export interface FaultsReport {
   readonly breaches: readonly Breach[]
 }
 
+export const notCaughtUp = 'it did not catch up'
 const settleEvents = 600
 const sample = 2_000
 
@@ -70,11 +75,8 @@ async function runInLab(cases: readonly FaultCase[], options: LabOptions): Promi
     lab.begin(fault.name)
     lab.takePause()
     const before = lab.acknowledged
-    const fired = await fault.run(lab)
-    const seconds = await lab.caughtUp()
-    const pauseSeconds = lab.takePause()
-    // Work goes on behind the fault: what it broke must show.
-    if (seconds !== undefined) await lab.more(settleEvents)
+    const played = await play(fault, lab, options.signal)
+    const { fired, seconds, pauseSeconds, failure } = played
     const events = lab.acknowledged - before
     struck.push({
       fault: fault.name,
@@ -83,12 +85,13 @@ async function runInLab(cases: readonly FaultCase[], options: LabOptions): Promi
       events,
       secondsToCatchUp: seconds === undefined ? null : rounded(seconds),
       pauseSeconds: rounded(pauseSeconds),
+      failure,
     })
     onProgress(
       `${fault.name}: struck ${fired} times, ${events} events, caught up after ` +
-        `${seconds?.toFixed(1) ?? '–'} s, longest pause ${pauseSeconds.toFixed(1)} s`,
+        `${seconds?.toFixed(1) ?? '–'} s, longest pause ${pauseSeconds.toFixed(1)} s` +
+        (failure === null ? '' : `; ${failure}`),
     )
-    if (fired === 0) throw new Error(`${fault.name} did not happen`)
     if (seconds === undefined) break
   }
   lab.begin('end')
@@ -139,6 +142,28 @@ async function runInLab(cases: readonly FaultCase[], options: LabOptions): Promi
       p99PauseAfterServiceKillSeconds: p99Pause(reports),
     },
     breaches: verified.breaches,
+  }
+}
+
+/** A fault that fails ends its lab and not the report: what was played is verified all the same. */
+async function play(
+  fault: FaultCase,
+  lab: Lab,
+  signal: AbortSignal,
+): Promise<Pick<CaseReport, 'fired' | 'pauseSeconds' | 'failure'> & { seconds?: number }> {
+  let fired = 0
+  try {
+    fired = await fault.run(lab)
+    if (fired === 0) throw new Error('it did not happen')
+    const seconds = await lab.caughtUp()
+    const pauseSeconds = lab.takePause()
+    if (seconds === undefined) return { fired, pauseSeconds, failure: notCaughtUp }
+    // Work goes on behind the fault: what it broke must show.
+    await lab.more(settleEvents)
+    return { fired, pauseSeconds, failure: null, seconds }
+  } catch (error) {
+    if (error instanceof PromiseBroken || signal.aborted) throw error
+    return { fired, pauseSeconds: lab.takePause(), failure: messageOf(error) }
   }
 }
 

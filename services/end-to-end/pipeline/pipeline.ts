@@ -18,7 +18,7 @@ import { openEnvironment } from './environment.ts'
 import { ensureModel, type ModelSize } from './model.ts'
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
-const readyWithinMs = 60_000
+const readyWithinMs = 180_000
 
 export interface PipelineOptions {
   readonly dataDir: string
