@@ -14,8 +14,12 @@ const maxFolderBytes = 1024 * 1024 * 1024
 /** About the folder, not about S3: asking again changes nothing until somebody mends it. */
 const aboutTheFolder = new Set(['NoSuchBucket', 'NoSuchKey', 'AccessDenied', 'InvalidBucketName'])
 
-export function createS3Folders(endpoint: string | undefined): DescribeFolder {
-  const client = new S3Client(endpoint === undefined ? {} : { endpoint, forcePathStyle: true })
+/** @param endpoint only for an S3 that is not Amazon's */
+export function createFolderClient(endpoint: string | undefined): S3Client {
+  return new S3Client(endpoint === undefined ? {} : { endpoint, forcePathStyle: true })
+}
+
+export function createS3Folders(client: S3Client): DescribeFolder {
   return async (location) => {
     const folder = parseS3Location(location)
     if (folder === undefined)

@@ -12,7 +12,7 @@ import {
 import { Schemas } from '@churnstream/schemas'
 import { services } from '@churnstream/topology'
 import manifest from '../package.json' with { type: 'json' }
-import { createS3Folders } from './artifacts.ts'
+import { createFolderClient, createS3Folders } from './artifacts.ts'
 import { createBridge } from './bridge.ts'
 import { config } from './config.ts'
 import { webhookRoutes } from './deliveries.ts'
@@ -41,7 +41,7 @@ await runMain(async () => {
       username: env.MLFLOW_TRACKING_USERNAME,
       password: env.MLFLOW_TRACKING_PASSWORD,
     }),
-    describeFolder: createS3Folders(env.S3_ENDPOINT),
+    describeFolder: createS3Folders(createFolderClient(env.S3_ENDPOINT)),
     namePrefix: env.MODEL_NAME_PREFIX,
     pollIntervalMs: env.POLL_INTERVAL_MS,
     reportIntervalMs: env.REPORT_INTERVAL_MS,

@@ -17,18 +17,21 @@ export interface ArtifactStore {
   fetch(event: RegistryEvent, path: string): Promise<Uint8Array>
 }
 
-export interface S3ArtifactsOptions {
-  /** Only for an S3 that is not Amazon's. */
-  readonly endpoint: string | undefined
-  readonly maxFileBytes: number
-}
-
-export function createS3Artifacts({ endpoint, maxFileBytes }: S3ArtifactsOptions): ArtifactStore {
-  const client = new S3Client({
+/** @param endpoint only for an S3 that is not Amazon's */
+export function createArtifactClient(endpoint: string | undefined): S3Client {
+  return new S3Client({
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     requestHandler: { connectionTimeout: connectionTimeoutMs, requestTimeout: requestTimeoutMs },
     maxAttempts: 2,
   })
+}
+
+export interface S3ArtifactsOptions {
+  readonly client: S3Client
+  readonly maxFileBytes: number
+}
+
+export function createS3Artifacts({ client, maxFileBytes }: S3ArtifactsOptions): ArtifactStore {
   return {
     async fetch(event, path) {
       const expected = event.files.find((file) => file.path === path)

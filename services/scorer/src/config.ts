@@ -3,6 +3,7 @@ import { baseConfig, portWithDefault } from '@churnstream/runtime'
 import { services } from '@churnstream/topology'
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { usualLimits } from './gates.ts'
 
 const positive = z.coerce.number().positive()
 const share = z.coerce.number().min(0).max(1)
@@ -17,10 +18,10 @@ export const config = baseConfig
     /** This process's name in load reports; another one of the same name must not run. */
     REPLICA: z.string().min(1).optional(),
     REPORT_INTERVAL_MS: z.coerce.number().int().min(100).default(30_000),
-    MODEL_MAX_FILE_BYTES: positive.default(256 * 1024 * 1024),
-    MODEL_MAX_MEMORY_BYTES: positive.default(512 * 1024 * 1024),
-    MODEL_MAX_MICROSECONDS_PER_ROW: positive.default(200),
-    MODEL_TRIAL_TIMEOUT_MS: positive.default(30_000),
+    MODEL_MAX_FILE_BYTES: positive.default(usualLimits.maxFileBytes),
+    MODEL_MAX_MEMORY_BYTES: positive.default(usualLimits.maxMemoryBytes),
+    MODEL_MAX_MICROSECONDS_PER_ROW: positive.default(usualLimits.maxMicrosecondsPerRow),
+    MODEL_TRIAL_TIMEOUT_MS: positive.default(usualLimits.trialTimeoutMs),
     GUARD_WINDOW_MS: z.coerce.number().min(0).default(300_000),
     GUARD_MIN_ROWS: positive.default(500),
     GUARD_MAX_ERROR_SHARE: share.default(0.01),

@@ -1,6 +1,6 @@
 // May this version score vectors? Everything that is checked before it is loaded.
 import type { RegistryEvent } from '@churnstream/schemas'
-import { Projection, checkContract } from '@churnstream/schemas/model'
+import { Projection, checkContract, type Column } from '@churnstream/schemas/model'
 import { messageOf } from '@churnstream/runtime'
 import type { ArtifactStore } from './artifact.ts'
 import { goldenRows, largestDifference, parseGolden, toleranceOf } from './core/golden.ts'
@@ -20,6 +20,14 @@ export interface GateSettings {
   readonly maxMemoryBytes: number
 }
 
+/** What holds unless the environment says otherwise. */
+export const usualLimits = {
+  maxFileBytes: 256 * 1024 * 1024,
+  maxMemoryBytes: 512 * 1024 * 1024,
+  maxMicrosecondsPerRow: 200,
+  trialTimeoutMs: 30_000,
+} as const
+
 /** Measured by the gates; see load-report.avsc. */
 export interface GateFigures {
   readonly goldenRows: number
@@ -32,6 +40,7 @@ export interface GateFigures {
 
 export interface Admitted {
   readonly onnx: Uint8Array
+  readonly columns: readonly Column[]
   readonly projection: Projection
   readonly figures: GateFigures
 }
@@ -105,7 +114,7 @@ export function createGates(options: {
       memoryBytes,
       loadMs: Math.round(performance.now() - startedAt),
     }
-    return { onnx, projection, figures }
+    return { onnx, columns: contract.columns, projection, figures }
   }
 }
 

@@ -1,9 +1,11 @@
-// What does replaying need of the scorer? All but its main.
-export type { ArtifactStore } from './artifact.ts'
-export { createEngine } from './engine.ts'
-export { createGates } from './gates.ts'
+// What do replaying and files of rows need of the scorer? All but its main.
+export { createS3Artifacts, type ArtifactStore } from './artifact.ts'
+export { bandOf, type Band } from './core/band.ts'
+export { createEngine, RunFailed } from './engine.ts'
+export { createGates, usualLimits } from './gates.ts'
 export { createModels } from './models.ts'
 export { createScoreProcessor } from './processor.ts'
+export { ModelRefused } from './refused.ts'
 export { createReports } from './reports.ts'
 export { createTrial } from './trial.ts'
 export { createVersions } from './versions.ts'

@@ -41,14 +41,15 @@ function open(refuses = false) {
       close: async () => undefined,
     }
   }
-  const projection = Projection.of([{ name: 'bets_7d' }]) as Projection
+  const columns = [{ name: 'bets_7d' }]
+  const projection = Projection.of(columns) as Projection
   const versions = createVersions({
     async admit() {
       atOnce = Math.max(atOnce, ++trials)
       await Promise.resolve()
       trials--
       admitted++
-      return { onnx: new Uint8Array(), projection, figures }
+      return { onnx: new Uint8Array(), columns, projection, figures }
     },
     engines: { serving: engineOf(open.serving), shadow: engineOf(open.shadow) },
     log,

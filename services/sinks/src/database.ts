@@ -28,6 +28,8 @@ export interface DatabaseOptions {
   readonly url: string
   readonly maxConnections: number
   readonly statementTimeoutMs: number
+  /** By which PostgreSQL shows the connections. */
+  readonly applicationName?: string
   readonly log: Log
 }
 
@@ -58,6 +60,7 @@ const migrationTimeoutMs = 15 * 60_000
 /** Connects nothing yet: the first statement does. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, maxConnections, statementTimeoutMs, log } = options
+  const { applicationName = 'churnstream-sinks' } = options
   const pool = new Pool({
     connectionString: url,
     max: maxConnections,
@@ -65,7 +68,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + silentServerMs,
     keepAlive: true,
-    application_name: 'churnstream-sinks',
+    application_name: applicationName,
   })
   // An idle connection that ends is replaced at the next statement.
   pool.on('error', (error) => log.warn({ reason: messageOf(error) }, 'an idle connection ended'))

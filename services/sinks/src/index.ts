@@ -1,6 +1,12 @@
-// What do tests need of the sinks? Their parts, without a broker.
+// What do tests and batches need of the sinks? Their parts, without a broker.
 export { insertScores, toColumns, type ScoreRow } from './core/columns.ts'
-export { RowRefused, openDatabase, type Database, type DatabaseOptions } from './database.ts'
+export {
+  RowRefused,
+  openDatabase,
+  type Database,
+  type DatabaseOptions,
+  type Session,
+} from './database.ts'
 export { createSinkMetrics } from './metrics.ts'
 export { migrate, readMigrations, type Migration } from './migrations.ts'
 export { createSinkProcessor } from './processor.ts'

@@ -25,23 +25,27 @@ export function readMigrations(
     }))
 }
 
+const usualTable = 'sinks_migrations'
+
 /**
  * Applies what is missing, in order, all or nothing. Unknown applied ones are left alone: a newer
  * build was here, and its tables must suit its predecessor.
+ * @param table where it is written down what was applied: each owner of tables has its own
  * @returns the names of those applied now
  * @throws FatalError when an applied migration reads differently now
  */
 export function migrate(
   database: Database,
   migrations: readonly Migration[] = readMigrations(),
+  table: string = usualTable,
 ): Promise<string[]> {
   return database.transaction(async (session) => {
     await session.query('SELECT pg_advisory_xact_lock($1)', [lockKey])
     await session.query(
-      'CREATE TABLE IF NOT EXISTS sinks_migrations ' +
+      `CREATE TABLE IF NOT EXISTS ${table} ` +
         '(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
     )
-    const { rows } = await session.query('SELECT name, checksum FROM sinks_migrations')
+    const { rows } = await session.query(`SELECT name, checksum FROM ${table}`)
     const applied = new Map(rows.map(({ name, checksum }) => [name as string, checksum as string]))
     const now: string[] = []
     for (const { name, sql } of migrations) {
@@ -56,10 +60,7 @@ export function migrate(
       }
       // Without values: only then may one text hold several statements.
       await session.query(sql)
-      await session.query('INSERT INTO sinks_migrations (name, checksum) VALUES ($1, $2)', [
-        name,
-        checksum,
-      ])
+      await session.query(`INSERT INTO ${table} (name, checksum) VALUES ($1, $2)`, [name, checksum])
       now.push(name)
     }
     return now

@@ -1,0 +1,41 @@
+// What do other commands need to score whole batches as this one does?
+export {
+  batchIdOf,
+  loadBatch,
+  prepareBatches,
+  publishBatch,
+  type Batch,
+  type BatchIdentity,
+  type Loaded,
+  type Published,
+} from './batches.ts'
+export {
+  scoreColumns,
+  toOutputRow,
+  toScoreRow,
+  type CellType,
+  type OutputColumn,
+  type OutputRow,
+  type OutputValue,
+  type ScoreRow,
+} from './core/score-row.ts'
+export { UsageError, exitCodeOf, exitCodes, textOf, type ExitCode } from './exit.ts'
+export { openScratch, sha256Of, type Scratch } from './files.ts'
+export { openInstallation, type Installation } from './installation.ts'
+export { openPinnedModel, type PinnedModel } from './model.ts'
+export { createObjects, type ObjectVersion, type Objects } from './objects.ts'
+export {
+  openPipes,
+  type Pipes,
+  type PipesContext,
+  type PipesLevel,
+  type PipesMetadata,
+  type PipesMetadataValue,
+} from './pipes.ts'
+export {
+  checkTarget,
+  openRowWriter,
+  openScoreWriter,
+  type RowWriter,
+  type Written,
+} from './write-rows.ts'
