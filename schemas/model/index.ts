@@ -1,6 +1,7 @@
 // What must a model's folder say before it may score vectors? The door to the model's contract.
 export { parseColumns, type Column } from './columns.ts'
 export { checkContract, type ColumnCheck, type Contract, type ContractParts } from './contract.ts'
+export { fillingOf, type Filling } from './filling.ts'
 export {
   allowedDomains,
   allowedOperators,

@@ -10,8 +10,10 @@ export interface BatchIdentity {
   readonly slot: string
   readonly modelName: string
   readonly modelVersion: string
-  /** Of the input, in hex, with whatever else the rows depend on. */
+  /** Of the input, in hex. */
   readonly inputSha256: string
+  /** Whatever else the rows depend on. */
+  readonly settings?: Readonly<Record<string, string | number>>
 }
 
 export interface Batch extends BatchIdentity {
@@ -36,10 +38,12 @@ export interface Published {
   readonly rows: number
 }
 
-/** The same slot, model and input give the same id. */
-export function batchIdOf({ slot, modelName, modelVersion, inputSha256 }: BatchIdentity): string {
-  const identity = JSON.stringify([slot, modelName, modelVersion, inputSha256])
-  return createHash('sha256').update(identity).digest('hex').slice(0, 32)
+/** The same slot, model, input and settings give the same id. */
+export function batchIdOf(identity: BatchIdentity): string {
+  const { slot, modelName, modelVersion, inputSha256, settings = {} } = identity
+  const named = Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1))
+  const text = JSON.stringify([slot, modelName, modelVersion, inputSha256, named])
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
 /** Rows in one statement at most. */

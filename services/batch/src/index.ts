@@ -20,6 +20,7 @@ export {
   type ScoreRow,
 } from './core/score-row.ts'
 export { UsageError, exitCodeOf, exitCodes, textOf, type ExitCode } from './exit.ts'
+export { openInputs, type InputFile, type Inputs } from './inputs.ts'
 export { openScratch, sha256Of, type Scratch } from './files.ts'
 export { openInstallation, type Installation } from './installation.ts'
 export { openPinnedModel, type PinnedModel } from './model.ts'
@@ -32,6 +33,9 @@ export {
   type PipesMetadata,
   type PipesMetadataValue,
 } from './pipes.ts'
+export { readScores } from './read-parquet.ts'
+export type { RowBatch, Rows, Wanted } from './row-batch.ts'
+export { openRows } from './rows.ts'
 export {
   checkTarget,
   openRowWriter,

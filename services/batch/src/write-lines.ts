@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import type { CellType, OutputColumn, OutputRow, OutputValue } from './core/score-row.ts'
-import type { RowEncoder } from './write-rows.ts'
+import type { RowEncoder } from './row-encoder.ts'
 
 export function encodeJsonLines(
   file: string,
@@ -13,7 +13,7 @@ export function encodeJsonLines(
   isGzipped: boolean,
 ): RowEncoder {
   const keys = columns.map(({ name }) => `${JSON.stringify(name)}:`)
-  return encodeLines(file, isGzipped, undefined, (row) => {
+  return encodeLines<OutputRow>(file, isGzipped, undefined, (row) => {
     const cells = columns.map(
       ({ type }, index) => `${keys[index]}${JSON.stringify(readable(type, row[index] ?? null))}`,
     )
@@ -27,7 +27,7 @@ export function encodeCsv(
   isGzipped: boolean,
 ): RowEncoder {
   const header = `${columns.map(({ name }) => quoted(name)).join(',')}\n`
-  return encodeLines(file, isGzipped, header, (row) => {
+  return encodeLines<OutputRow>(file, isGzipped, header, (row) => {
     const cells = columns.map(({ type }, index) => {
       const value = readable(type, row[index] ?? null)
       return typeof value === 'string' ? quoted(value) : value === null ? '' : String(value)
@@ -43,12 +43,13 @@ const quoted = (text: string): string =>
 const readable = (type: CellType, value: OutputValue): OutputValue =>
   type === 'instant' && typeof value === 'number' ? new Date(value).toISOString() : value
 
-function encodeLines(
+/** @param toLine with its line end */
+export function encodeLines<R>(
   file: string,
   isGzipped: boolean,
   header: string | undefined,
-  toLine: (row: OutputRow) => string,
-): RowEncoder {
+  toLine: (row: R) => string,
+): RowEncoder<R> {
   const lines = new PassThrough({ highWaterMark: 1 << 20 })
   const written = pipeline([lines, ...(isGzipped ? [createGzip()] : []), createWriteStream(file)])
   // Whoever writes or finishes is told.

@@ -2,7 +2,7 @@
 import type { SchemaElement } from 'hyparquet'
 import { ParquetWriter, fileWriter } from 'hyparquet-writer'
 import type { CellType, OutputColumn, OutputRow, OutputValue } from './core/score-row.ts'
-import type { RowEncoder } from './write-rows.ts'
+import type { RowEncoder } from './row-encoder.ts'
 
 /** Rows held in memory at most. */
 const rowGroupRows = 50_000

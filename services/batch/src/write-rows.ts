@@ -3,16 +3,11 @@ import { stat } from 'node:fs/promises'
 import { toOutputRow, scoreColumns } from './core/score-row.ts'
 import type { OutputColumn, OutputRow, ScoreRow } from './core/score-row.ts'
 import { UsageError } from './exit.ts'
+import type { RowEncoder } from './row-encoder.ts'
 import { fileTrouble, openDraft, sha256Of } from './files.ts'
 import type { Installation } from './installation.ts'
 import { encodeCsv, encodeJsonLines } from './write-lines.ts'
 import { encodeParquet } from './write-parquet.ts'
-
-/** Writes one file; memory is bounded. */
-export interface RowEncoder {
-  write(rows: readonly OutputRow[]): Promise<void>
-  finish(): Promise<void>
-}
 
 export interface Written {
   readonly rows: number
