@@ -31,7 +31,8 @@ export function toNumber(
   isText: boolean,
 ): number | RowProblem {
   // By far the most frequent ones first.
-  const number = isText && typeof cell === 'string' ? plainNumber(cell) : cell
+  const isPlainText = isText && typeof cell === 'string' && column.levels === undefined
+  const number = isPlainText ? plainNumber(cell) : cell
   if (typeof number === 'number' && Math.abs(number) <= float32Max) {
     return column.levels === undefined ? number : toCode(number, column, column.levels)
   }
@@ -54,7 +55,8 @@ function toUnusualNumber(
   } else if (isText && typeof cell === 'string') value = textNumber(cell)
   if (typeof value === 'boolean') value = Number(value)
   if (typeof value === 'bigint') value = Number(value)
-  if (isNothing(cell) || Number.isNaN(value)) {
+  const isEmptyText = isText && cell === ''
+  if (cell === null || cell === undefined || isEmptyText || Number.isNaN(value)) {
     if (!isIndicator) return NaN
     return new RowProblem('not-a-number', `${name} is nothing: a one-hot column is 0 or 1`)
   }
@@ -78,7 +80,7 @@ function toCode(
   return new RowProblem('unknown-code', detail)
 }
 
-/** In CSV nothing is an empty cell; readers give null for it. */
+/** Where a text is due, an empty one says as much as none. */
 const isNothing = (cell: unknown): boolean => cell === null || cell === undefined || cell === ''
 
 /** What begins like a decimal number and is one; undefined for anything else. */
