@@ -36,6 +36,8 @@ export {
 export { readScores } from './read-parquet.ts'
 export type { RowBatch, Rows, Wanted } from './row-batch.ts'
 export { openRows } from './rows.ts'
+export { scoreSource, type ScoreOptions, type ScoreTarget } from './score.ts'
+export type { Summary } from './core/summary.ts'
 export {
   checkTarget,
   openRowWriter,

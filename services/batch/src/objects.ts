@@ -3,13 +3,14 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { FatalError, TransientError, parseS3Location, type S3Location } from '@churnstream/runtime'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 
 /** An object as it was when it was listed. */
 export interface ObjectVersion {
@@ -57,6 +58,8 @@ const isReplaced = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'PreconditionFailed' || error.name === '412')
 
 const attempts = 3
+/** Larger files go up in parts. */
+const onePutBytes = 5 * 1024 * 1024
 
 export function createObjects(client: S3Client): Objects {
   async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -147,6 +150,12 @@ export function createObjects(client: S3Client): Objects {
     upload(file, location) {
       const { bucket, prefix: key } = toLocation(location)
       return attempt(`writing ${location}`, async () => {
+        const { size } = await stat(file)
+        if (size <= onePutBytes) {
+          const Body = await readFile(file)
+          await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body }))
+          return
+        }
         const upload = new Upload({
           client,
           params: { Bucket: bucket, Key: key, Body: createReadStream(file) },

@@ -84,6 +84,8 @@ export async function scoreSource(options: ScoreOptions): Promise<Summary> {
   refuseIfTooMany(tally, options)
 
   const { inputSha256, identity } = identityOf(options, model, inputs.sha256)
+  // For PostgreSQL they are in a file of our own: what is loaded has been counted.
+  await scores.finish()
   if (to.kind === 'postgres') {
     const { rowsIn, scored, rejected } = tally
     const batch = { ...identity, rowsIn, scored, rejected }
@@ -93,7 +95,7 @@ export async function scoreSource(options: ScoreOptions): Promise<Summary> {
         ? `batch ${loaded.batchId} was loaded before`
         : `batch ${loaded.batchId} is loaded: ${scored} rows, seen by nobody until published`,
     )
-  } else await scores.finish()
+  }
   const { name, version, uri } = model
   return tally.summary({
     model: { name, version, uri },

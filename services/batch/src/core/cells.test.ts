@@ -113,7 +113,7 @@ test('toPlayerId - no digit is lost and no control character let in', () => {
   assert.equal(toPlayerId(9_007_199_254_740_993n), '9007199254740993')
   for (const cell of [null, undefined, '', NaN]) assert.equal(toPlayerId(cell), null)
   const bad = [2 ** 53, 1.5, true, 'a\u0000b', 'x'.repeat(201), '\ud800', {}]
-  for (const cell of bad) assert.equal(reasonOf(toPlayerId(cell)), 'bad-player-id', String(cell))
+  for (const cell of bad) assert.equal(reasonOf(toPlayerId(cell)), 'bad-player-id')
   assert.equal(reasonOf(toMarket('gb\n')), 'bad-market')
 })
 
