@@ -7,18 +7,26 @@ import { parseArgs } from 'node:util'
 import { benchNoisy } from './noisy.ts'
 import { benchRestore } from './restore.ts'
 import { benchRollout } from './rollout.ts'
+import { benchScore } from './score.ts'
 
-const usage = `npm run bench -- rollout|noisy|restore [--players 100000] [--report FILE]
+const usage = `npm run bench -- rollout|noisy|restore|score [options]
 
-Starts real servers on free ports, measures, prints a table and ends.
+Starts real servers on free ports where it needs them, measures, prints a table and ends.
 
   rollout        how soon an alias takes effect, and what swaps cost under load
   noisy          how long one player's burst delays the others of its partition
   restore        how soon a features replica is ready that takes over a partition
-  --players N    in the restored partition
+  score          how fast files of rows are scored, in how much memory, and against Python
+  --players N    in the restored partition (100000)
+  --rows N       in each scored file (1000000)
   --report FILE  write the figures as JSON`
 
-const benches = { rollout: benchRollout, noisy: benchNoisy, restore: benchRestore }
+const benches = {
+  rollout: benchRollout,
+  noisy: benchNoisy,
+  restore: benchRestore,
+  score: benchScore,
+}
 type Name = keyof typeof benches
 
 const stopping = new AbortController()
@@ -39,6 +47,7 @@ async function main(): Promise<number> {
     options: {
       report: { type: 'string' },
       players: { type: 'string', default: '100000' },
+      rows: { type: 'string', default: '1000000' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -54,6 +63,7 @@ async function main(): Promise<number> {
     const figures = await bench({
       dataDir,
       players: Number(values.players),
+      rows: Number(values.rows),
       signal: stopping.signal,
       onProgress,
     })
