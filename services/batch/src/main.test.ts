@@ -99,7 +99,7 @@ test('score - under Dagster it reports to the asset, and every end is told', asy
 
   const bad = await started(['a', 'b'], 'nothing.csv', '--model', modelFolder, '--to', target)
   assert.equal(bad.ended.code, 1)
-  const { exception } = bad.messages.at(-1)?.params as { exception: Record<string, unknown> }
+  const exception = bad.messages.at(-1)?.params['exception'] as Record<string, unknown>
   assert.equal(exception['name'], 'FatalError')
   assert.match(String(exception['message']), /reading nothing\.csv: ENOENT/)
 })

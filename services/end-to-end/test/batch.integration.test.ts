@@ -5,7 +5,7 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3'
 import {
   createObjects,
@@ -110,9 +110,9 @@ const score = (...args: string[]): Promise<Ended> =>
   runCommand(scoreMain, [...args, '--json'], dataDir)
 const publish = (...args: string[]): Promise<Ended> =>
   runCommand(publishMain, [...args, '--json'], dataDir)
-const last = <T>({ code, stdout, stderr }: Ended): T => {
+const last = ({ code, stdout, stderr }: Ended): unknown => {
   assert.equal(code, 0, stderr)
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
 }
 function assertFails({ code, stderr }: Ended, expected: number, message: RegExp): void {
   assert.equal(code, expected, stderr)
@@ -125,7 +125,8 @@ const champion = `models:/${modelName}@champion`
 
 test('score - a folder of S3 into S3, by alias, with the scores that the folder of the version gives', async () => {
   const target = at('results/us.jsonl')
-  const summary = last<Summary>(await score(at('rows/us/'), '--model', champion, '--to', target))
+  const ended = await score(at('rows/us/'), '--model', champion, '--to', target)
+  const summary = last(ended) as Summary
   assert.deepEqual(
     [summary.rowsIn, summary.scored, summary.rejected, summary.model],
     [rows, rows, 0, { name: modelName, version: '1', uri: `models:/${modelName}/1` }],
@@ -222,20 +223,11 @@ test('upload - a multipart upload that fails takes its parts back', async () => 
   assert.equal(found?.sizeBytes, 12 * 1024 * 1024)
 })
 
-const toPostgres = async (model: string, slot = 'weekly/us'): Promise<Summary> =>
-  last<Summary>(
-    await score(
-      at('rows/us'),
-      '--model',
-      model,
-      '--to',
-      'postgres',
-      '--slot',
-      slot,
-      '--rejects',
-      join(results, 'rejects.jsonl'),
-    ),
-  )
+async function toPostgres(model: string, slot = 'weekly/us'): Promise<Summary> {
+  const rejects = join(results, 'rejects.jsonl')
+  const to = ['--to', 'postgres', '--slot', slot, '--rejects', rejects]
+  return last(await score(at('rows/us'), '--model', model, ...to)) as Summary
+}
 
 test('score --to postgres - the same batch twice is there once, and seen by nobody', async () => {
   const first = await toPostgres(champion)
@@ -257,7 +249,7 @@ test('score --to postgres - the same batch twice is there once, and seen by nobo
 test('publish-scores - readers see one whole batch at every moment, and the way back', async () => {
   const one = await toPostgres(champion)
   const two = await toPostgres(`models:/${modelName}/2`)
-  const published = last<object>(await publish(one.batchId))
+  const published = last(await publish(one.batchId))
   assert.deepEqual(published, {
     slot: 'weekly/us',
     batchId: one.batchId,
