@@ -7,7 +7,13 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
-import { FatalError, TransientError, parseS3Location, type S3Location } from '@churnstream/runtime'
+import {
+  FatalError,
+  TransientError,
+  failpoint,
+  parseS3Location,
+  type S3Location,
+} from '@churnstream/runtime'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
@@ -161,6 +167,7 @@ export function createObjects(client: S3Client): Objects {
           params: { Bucket: bucket, Key: key, Body: createReadStream(file) },
           leavePartsOnError: false,
         })
+        upload.on('httpUploadProgress', () => failpoint('mid-multipart'))
         await upload.done()
       })
     },

@@ -8,14 +8,23 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** With nothing in the environment: the command must find the stack by its folder. */
+/**
+ * With nothing in the environment but what is told: the command must find the stack by its folder.
+ * @throws Error with its signal when it was killed
+ */
 export async function runCommand(
   script: string,
   args: readonly string[],
   dataDir: string,
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   const { PATH, HOME, XDG_CACHE_HOME } = process.env
-  const env = { PATH, HOME, ...(XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME }) }
+  const env = {
+    PATH,
+    HOME,
+    ...(XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME }),
+    ...variables,
+  }
   const given = [script, ...args, '--data-dir', dataDir]
   try {
     return { code: 0, ...(await promisify(execFile)(process.execPath, given, { env })) }

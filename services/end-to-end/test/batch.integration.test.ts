@@ -223,6 +223,21 @@ test('upload - a multipart upload that fails takes its parts back', async () => 
   assert.equal(found?.sizeBytes, 12 * 1024 * 1024)
 })
 
+test('score - killed in the middle of a multipart upload nothing is seen, and the same again is whole', async () => {
+  await put('rows/large.csv', csvOf(0, 60_000))
+  const to = at('killed/scores.jsonl')
+  const args = [at('rows/large.csv'), '--model', `models:/${modelName}/1`, '--to', to]
+  const killed = runCommand(scoreMain, args, dataDir, {
+    NODE_ENV: 'test',
+    FAILPOINT: 'mid-multipart:kill@1',
+  })
+  await assert.rejects(killed, { signal: 'SIGKILL' })
+  assert.ok(!(await keysBelow('killed/')).includes('killed/scores.jsonl'))
+  const summary = last(await score(...args)) as Summary
+  assert.equal(summary.scored, 60_000)
+  assert.equal((await textOf('killed/scores.jsonl')).trim().split('\n').length, 60_000)
+})
+
 async function toPostgres(model: string, slot = 'weekly/us'): Promise<Summary> {
   const rejects = join(results, 'rejects.jsonl')
   const to = ['--to', 'postgres', '--slot', slot, '--rejects', rejects]
