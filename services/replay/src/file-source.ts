@@ -1,0 +1,194 @@
+// How do files of raw events become the partitions of a replay?
+import { checkEvent } from '@churnstream/ingestion'
+import { FatalError } from '@churnstream/runtime'
+import type { PlayerActivity } from '@churnstream/schemas'
+import { topics } from '@churnstream/topology'
+import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { Hours } from './core/hours.ts'
+import { linesOf, maxLineBytes, type Line } from './core/lines.ts'
+import type { Step } from './core/step.ts'
+import type { Source, SourcePlan } from './source.ts'
+import { Spool } from './spool.ts'
+
+export interface EventFile {
+  /** Unique within its source. */
+  readonly name: string
+  /** As they stand, also when they are compressed. */
+  open(): Promise<NodeJS.ReadableStream> | NodeJS.ReadableStream
+}
+
+export interface RejectedLine {
+  readonly source: string
+  /** From 0. */
+  readonly row: number
+  readonly reason: string
+  readonly detail: string
+  /** The line, shortened. */
+  readonly values: string
+}
+
+export interface FileSourceOptions {
+  readonly location: string
+  /** In an order that is always the same. */
+  readonly files: readonly EventFile[]
+  /** Events and clock records before this instant. */
+  readonly untilAt: number
+  /** The command fails when more of the lines are no events. */
+  readonly maxRejectedShare: number
+  readonly onRejected: (line: RejectedLine) => void
+  readonly onProgress: (line: string) => void
+}
+
+// Ingestion compares event time with its own clock; a replay of history has no such clock.
+const noBounds = { maxAgeDays: Infinity, maxAheadMinutes: Infinity }
+const stepsPerRead = 2_000
+const shownChars = 1_000
+const progressEveryMs = 5_000
+
+/**
+ * Reads every file once, keeps events by day in temporary files, and gives each partition its own in
+ * order of time, with a clock record at each full hour. A line that ingestion would refuse is told.
+ * @throws FatalError when there is no event at all, too many lines are none, or a file is damaged
+ */
+export async function openFileSource(options: FileSourceOptions): Promise<Source> {
+  const { location, files, untilAt, maxRejectedShare, onRejected, onProgress } = options
+  const { partitions } = topics.playerActivity
+  const spool = new Spool(partitions)
+  const rejected: Record<string, number> = {}
+  const digest = createHash('sha256')
+  let [lines, refused, after] = [0, 0, 0]
+  let toldAt = performance.now()
+  try {
+    for (const file of files) {
+      for await (const part of linesOf(bytesOf(file, digest)))
+        part.forEach((line) => take(file, line))
+      if (performance.now() - toldAt < progressEveryMs) continue
+      toldAt = performance.now()
+      onProgress(`read ${lines} lines, as far as ${file.name}`)
+    }
+    if (refused > maxRejectedShare * lines) throw new FatalError(tooMany())
+    if (lines - refused - after === 0) {
+      throw new FatalError(
+        `${location} holds no event before ${new Date(untilAt).toISOString()} ` +
+          `(${files.length} files, ${lines} lines, ${after} later events)`,
+      )
+    }
+  } catch (error) {
+    spool[Symbol.dispose]()
+    throw error
+  }
+  onProgress(`read ${lines} lines of ${files.length} files, ${refused} of them are no events`)
+
+  function take({ name }: EventFile, line: Line): void {
+    lines++
+    const event = eventOf(line)
+    if ('reason' in event) {
+      refused++
+      rejected[event.reason] = (rejected[event.reason] ?? 0) + 1
+      const values = Buffer.from(line.bytes).toString('utf8').slice(0, shownChars)
+      onRejected({ source: name, row: line.row, ...event, values })
+    } else if (event.occurredAt < untilAt) spool.add(event)
+    else after++
+  }
+
+  function tooMany(): string {
+    const [[reason, count] = ['', 0]] = Object.entries(rejected).sort(([, a], [, b]) => b - a)
+    return (
+      `${refused} of ${lines} lines of ${location} are no events, most often (${count}): ${reason}. ` +
+      `Allowed is a share of ${maxRejectedShare}; see the rejects file, or raise --max-rejected`
+    )
+  }
+
+  async function* read(partition: number): AsyncGenerator<readonly Step[]> {
+    const hours = new Hours(spool.firstEventAt, untilAt)
+    let offset = 0
+    let steps: Step[] = []
+    const inputs = function* (): Generator<PlayerActivity> {
+      for (const day of spool.read(partition)) {
+        for (const event of day) {
+          yield* hours.before(event.occurredAt)
+          yield event
+        }
+      }
+      yield* hours.before(Infinity)
+    }
+    for (const input of inputs()) {
+      steps.push({ offset: offset++, input })
+      if (steps.length < stepsPerRead) continue
+      yield steps
+      steps = []
+    }
+    if (steps.length > 0) yield steps
+  }
+
+  const plan: SourcePlan = {
+    kind: 'files',
+    location,
+    files: files.length,
+    sha256: digest.digest('hex'),
+    untilAt,
+  }
+  return {
+    plan,
+    name: location,
+    partitions,
+    left: { rejected, after },
+    read,
+    [Symbol.asyncDispose]: async () => spool[Symbol.dispose](),
+  }
+}
+
+function eventOf(line: Line): PlayerActivity | { reason: string; detail: string } {
+  if (line.bytes.length > maxLineBytes) {
+    return { reason: 'line-too-long', detail: `has more than ${maxLineBytes} bytes` }
+  }
+  if (!isUtf8(line.bytes)) return { reason: 'malformed-json', detail: 'the line is not UTF-8' }
+  let value: unknown
+  try {
+    value = JSON.parse(
+      Buffer.from(line.bytes.buffer, line.bytes.byteOffset, line.bytes.length).toString(),
+    )
+  } catch (error) {
+    return { reason: 'malformed-json', detail: (error as SyntaxError).message }
+  }
+  const { event, rejection } = checkEvent(value, noBounds, 0)
+  if (event !== undefined) return event
+  const { reason, field, message } = rejection
+  return { reason, detail: field === null ? message : `${field} ${message}` }
+}
+
+/** What a file holds, decompressed; its name and its own bytes go into the digest. */
+async function* bytesOf(
+  file: EventFile,
+  digest: { update(data: string | Uint8Array): unknown },
+): AsyncGenerator<Uint8Array> {
+  digest.update(`${file.name}\0`)
+  const raw = hashed(await file.open(), digest)
+  if (!file.name.endsWith('.gz')) {
+    yield* raw
+    return
+  }
+  const gunzip = createGunzip()
+  // An error of either side destroys gunzip, and so ends the loop with it.
+  pipeline(raw, gunzip, () => undefined)
+  try {
+    yield* gunzip
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'Z_BUF_ERROR' && code !== 'Z_DATA_ERROR') throw error
+    throw new FatalError(`${file.name} is no whole gzip file: put it there again`, { cause: error })
+  }
+}
+
+async function* hashed(
+  stream: NodeJS.ReadableStream,
+  digest: { update(data: Uint8Array): unknown },
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    digest.update(chunk)
+    yield chunk
+  }
+}

@@ -1,0 +1,60 @@
+// Where does the activity of a replay come from?
+import type { Step } from './core/step.ts'
+
+/** What is replayed, said so that another run can tell whether it would read the same. */
+export type SourcePlan =
+  | {
+      readonly kind: 'topic'
+      readonly topic: string
+      /** Of each partition: where reading begins and, exclusively, ends. */
+      readonly parts: readonly { readonly first: number; readonly end: number }[]
+    }
+  | {
+      readonly kind: 'files'
+      readonly location: string
+      readonly files: number
+      /** Of the names and bytes of all files. */
+      readonly sha256: string
+      /** Events at or after this instant are left out. */
+      readonly untilAt: number
+    }
+
+export interface Source extends AsyncDisposable {
+  readonly plan: SourcePlan
+  /** Named as the cause of what follows. */
+  readonly name: string
+  readonly partitions: number
+  /** What was not taken into the replay at all. */
+  readonly left: Left
+  /** In order; an offset is the place in the partition. */
+  read(partition: number): AsyncIterable<readonly Step[]>
+}
+
+export interface Left {
+  /** Lines that are no event, by reason. */
+  readonly rejected: Readonly<Record<string, number>>
+  /** Events at or after the end of what was asked for. */
+  readonly after: number
+}
+
+/** Work goes on ahead of its reader, so that waiting and computing overlap. */
+export async function* ahead<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]()
+  const asked: Promise<IteratorResult<T>>[] = []
+  try {
+    for (;;) {
+      while (asked.length < count) {
+        const next = iterator.next()
+        // It is thrown when its turn comes.
+        next.catch(() => undefined)
+        asked.push(next)
+      }
+      const { done, value } = await (asked.shift() as Promise<IteratorResult<T>>)
+      if (done === true) return
+      yield value
+    }
+  } finally {
+    await Promise.allSettled(asked)
+    await iterator.return?.()
+  }
+}
