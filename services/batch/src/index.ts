@@ -21,7 +21,7 @@ export {
 } from './core/score-row.ts'
 export { UsageError, exitCodeOf, exitCodes, textOf, type ExitCode } from './exit.ts'
 export { openInputs, type InputFile, type Inputs } from './inputs.ts'
-export { openScratch, sha256Of, type Scratch } from './files.ts'
+export { attemptFile, openDraft, openScratch, sha256Of, type Draft, type Scratch } from './files.ts'
 export { openInstallation, type Installation } from './installation.ts'
 export { openPinnedModel, type PinnedModel } from './model.ts'
 export { createObjects, type ObjectVersion, type Objects } from './objects.ts'

@@ -9,15 +9,16 @@ import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { Hours } from './core/hours.ts'
 import { linesOf, maxLineBytes, type Line } from './core/lines.ts'
+import type { FilesPlan } from './core/source-plan.ts'
 import type { Step } from './core/step.ts'
-import type { Source, SourcePlan } from './source.ts'
+import type { Source } from './source.ts'
 import { Spool } from './spool.ts'
 
 export interface EventFile {
   /** Unique within its source. */
   readonly name: string
   /** As they stand, also when they are compressed. */
-  open(): Promise<NodeJS.ReadableStream> | NodeJS.ReadableStream
+  open(): AsyncIterable<Uint8Array>
 }
 
 export interface RejectedLine {
@@ -124,7 +125,7 @@ export async function openFileSource(options: FileSourceOptions): Promise<Source
     if (steps.length > 0) yield steps
   }
 
-  const plan: SourcePlan = {
+  const plan: FilesPlan = {
     kind: 'files',
     location,
     files: files.length,
@@ -166,7 +167,7 @@ async function* bytesOf(
   digest: { update(data: string | Uint8Array): unknown },
 ): AsyncGenerator<Uint8Array> {
   digest.update(`${file.name}\0`)
-  const raw = hashed(await file.open(), digest)
+  const raw = hashed(file.open(), digest)
   if (!file.name.endsWith('.gz')) {
     yield* raw
     return
@@ -184,10 +185,10 @@ async function* bytesOf(
 }
 
 async function* hashed(
-  stream: NodeJS.ReadableStream,
+  chunks: AsyncIterable<Uint8Array>,
   digest: { update(data: Uint8Array): unknown },
 ): AsyncGenerator<Uint8Array> {
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of chunks) {
     digest.update(chunk)
     yield chunk
   }

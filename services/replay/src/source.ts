@@ -1,23 +1,6 @@
 // Where does the activity of a replay come from?
+import type { SourcePlan } from './core/source-plan.ts'
 import type { Step } from './core/step.ts'
-
-/** What is replayed, said so that another run can tell whether it would read the same. */
-export type SourcePlan =
-  | {
-      readonly kind: 'topic'
-      readonly topic: string
-      /** Of each partition: where reading begins and, exclusively, ends. */
-      readonly parts: readonly { readonly first: number; readonly end: number }[]
-    }
-  | {
-      readonly kind: 'files'
-      readonly location: string
-      readonly files: number
-      /** Of the names and bytes of all files. */
-      readonly sha256: string
-      /** Events at or after this instant are left out. */
-      readonly untilAt: number
-    }
 
 export interface Source extends AsyncDisposable {
   readonly plan: SourcePlan
@@ -56,5 +39,15 @@ export async function* ahead<T>(items: AsyncIterable<T>, count: number): AsyncGe
   } finally {
     await Promise.allSettled(asked)
     await iterator.return?.()
+  }
+}
+
+/** Only what had happened before an instant. */
+export async function* stepsBefore(
+  untilAt: number,
+  batches: AsyncIterable<readonly Step[]>,
+): AsyncGenerator<readonly Step[]> {
+  for await (const batch of batches) {
+    yield batch.filter(({ input }) => !('occurredAt' in input) || input.occurredAt < untilAt)
   }
 }

@@ -3,10 +3,9 @@ import { FatalError, type Kafka } from '@churnstream/runtime'
 import { DecodeProblem, Decoder, activityProblem, type Schemas } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import type { OldestKept } from './core/history.ts'
+import type { TopicPlan } from './core/source-plan.ts'
 import { Poison, type Step } from './core/step.ts'
-import { ahead, type Source, type SourcePlan } from './source.ts'
-
-export type TopicPlan = Extract<SourcePlan, { kind: 'topic' }>
+import { ahead, type Source } from './source.ts'
 
 const topic = topics.playerActivity
 const lookedAtRecords = 200

@@ -61,13 +61,3 @@ export async function buildTrainingSet(options: TrainingSetOptions): Promise<Tra
   }
   return { ...counts, folded }
 }
-
-/** Only what had happened before an instant. */
-export async function* stepsBefore(
-  untilAt: number,
-  batches: AsyncIterable<readonly Step[]>,
-): AsyncGenerator<readonly Step[]> {
-  for await (const batch of batches) {
-    yield batch.filter(({ input }) => !('occurredAt' in input) || input.occurredAt < untilAt)
-  }
-}

@@ -12,6 +12,7 @@ export type Failpoint =
   | 'mid-model-swap'
   | 'after-database-commit'
   | 'before-reply'
+  | 'after-file'
 
 const actions: Readonly<Record<string, NodeJS.Signals>> = { kill: 'SIGKILL', stop: 'SIGSTOP' }
 
