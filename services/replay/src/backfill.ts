@@ -62,11 +62,12 @@ export interface BackfillOptions {
   readonly model: Pick<PinnedModel, 'scoreVectors'>
   readonly target: Target
   readonly signal: AbortSignal
+  /** Of one transaction, about; large enough by default that its cost does not count. */
+  readonly chunkVectors?: number
   readonly onProgress: (line: string) => void
 }
 
-/** Of one transaction; large enough that its cost does not count. */
-const chunkVectors = 2_000
+const usualChunkVectors = 2_000
 const progressEveryMs = 5_000
 
 /**
@@ -159,7 +160,7 @@ interface Found {
 }
 
 async function* chunksOf(
-  { plan, source, signal }: BackfillOptions,
+  { plan, source, signal, chunkVectors = usualChunkVectors }: BackfillOptions,
   partition: number,
   resumeAt: number,
   found: Found,
