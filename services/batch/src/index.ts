@@ -19,6 +19,7 @@ export {
   type OutputValue,
   type ScoreRow,
 } from './core/score-row.ts'
+export { runCommand, type CommandWorld } from './command.ts'
 export { UsageError, exitCodeOf, exitCodes, textOf, type ExitCode } from './exit.ts'
 export { openInputs, type InputFile, type Inputs } from './inputs.ts'
 export { attemptFile, openDraft, openScratch, sha256Of, type Draft, type Scratch } from './files.ts'

@@ -18,14 +18,6 @@ export interface ScoredChunk {
   readonly next: number
 }
 
-/** A score with its cause: source, partition and offset. */
-export interface BackfillRow extends ScoreRow {
-  readonly trigger: string
-  readonly causeEventId: string
-  readonly causePartition: number
-  readonly causeOffset: number
-}
-
 /** Where the scores of a partition go. */
 export interface Lane extends AsyncDisposable {
   /** What inputs before it gave rise to was written by an earlier run. */
@@ -43,7 +35,7 @@ export interface Target {
   /** Counts what stands there now; everything is compared in the end. */
   countScores(partition: number): Promise<number>
   /** What stands there, in the order of causes. */
-  read(partition: number): AsyncIterable<readonly BackfillRow[]>
+  read(partition: number): AsyncIterable<readonly ScoreRow[]>
   /** Every partition is finished and counted. */
   complete(partitions: readonly PartitionCounts[]): Promise<void>
 }

@@ -16,6 +16,13 @@ export interface Connection extends AsyncDisposable {
   cluster(): Cluster
 }
 
+/** What a verb works in. */
+export interface World {
+  readonly connection: Connection
+  readonly signal: AbortSignal
+  readonly onProgress: (line: string) => void
+}
+
 export function connect(
   env: Readonly<Record<string, string | undefined>>,
   dataDir: string,

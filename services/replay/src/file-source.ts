@@ -4,7 +4,6 @@ import { FatalError } from '@churnstream/runtime'
 import type { PlayerActivity } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import { isUtf8 } from 'node:buffer'
-import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { Hours } from './core/hours.ts'
@@ -15,9 +14,10 @@ import type { Source } from './source.ts'
 import { Spool } from './spool.ts'
 
 export interface EventFile {
-  /** Unique within its source. */
-  readonly name: string
-  /** As they stand, also when they are compressed. */
+  /** As a person finds it again. */
+  readonly source: string
+  readonly isGzipped: boolean
+  /** Its bytes as they stand, also when they are compressed. */
   open(): AsyncIterable<Uint8Array>
 }
 
@@ -33,13 +33,14 @@ export interface RejectedLine {
 
 export interface FileSourceOptions {
   readonly location: string
-  /** In an order that is always the same. */
   readonly files: readonly EventFile[]
+  /** Of the names and bytes of all files. */
+  readonly sha256: string
   /** Events and clock records before this instant. */
   readonly untilAt: number
   /** The command fails when more of the lines are no events. */
   readonly maxRejectedShare: number
-  readonly onRejected: (line: RejectedLine) => void
+  readonly onRejected: (lines: readonly RejectedLine[]) => Promise<void>
   readonly onProgress: (line: string) => void
 }
 
@@ -55,20 +56,21 @@ const progressEveryMs = 5_000
  * @throws FatalError when there is no event at all, too many lines are none, or a file is damaged
  */
 export async function openFileSource(options: FileSourceOptions): Promise<Source> {
-  const { location, files, untilAt, maxRejectedShare, onRejected, onProgress } = options
+  const { location, files, sha256, untilAt, maxRejectedShare, onRejected, onProgress } = options
   const { partitions } = topics.playerActivity
   const spool = new Spool(partitions)
   const rejected: Record<string, number> = {}
-  const digest = createHash('sha256')
   let [lines, refused, after] = [0, 0, 0]
   let toldAt = performance.now()
   try {
     for (const file of files) {
-      for await (const part of linesOf(bytesOf(file, digest)))
-        part.forEach((line) => take(file, line))
+      for await (const part of linesOf(bytesOf(file))) {
+        const bad = part.flatMap((line) => take(file, line) ?? [])
+        if (bad.length > 0) await onRejected(bad)
+      }
       if (performance.now() - toldAt < progressEveryMs) continue
       toldAt = performance.now()
-      onProgress(`read ${lines} lines, as far as ${file.name}`)
+      onProgress(`read ${lines} lines, as far as ${file.source}`)
     }
     if (refused > maxRejectedShare * lines) throw new FatalError(tooMany())
     if (lines - refused - after === 0) {
@@ -83,16 +85,18 @@ export async function openFileSource(options: FileSourceOptions): Promise<Source
   }
   onProgress(`read ${lines} lines of ${files.length} files, ${refused} of them are no events`)
 
-  function take({ name }: EventFile, line: Line): void {
+  function take({ source }: EventFile, line: Line): RejectedLine | undefined {
     lines++
     const event = eventOf(line)
     if ('reason' in event) {
       refused++
       rejected[event.reason] = (rejected[event.reason] ?? 0) + 1
       const values = Buffer.from(line.bytes).toString('utf8').slice(0, shownChars)
-      onRejected({ source: name, row: line.row, ...event, values })
-    } else if (event.occurredAt < untilAt) spool.add(event)
+      return { source, row: line.row, ...event, values }
+    }
+    if (event.occurredAt < untilAt) spool.add(event)
     else after++
+    return undefined
   }
 
   function tooMany(): string {
@@ -129,7 +133,7 @@ export async function openFileSource(options: FileSourceOptions): Promise<Source
     kind: 'files',
     location,
     files: files.length,
-    sha256: digest.digest('hex'),
+    sha256,
     untilAt,
   }
   return {
@@ -161,35 +165,20 @@ function eventOf(line: Line): PlayerActivity | { reason: string; detail: string 
   return { reason, detail: field === null ? message : `${field} ${message}` }
 }
 
-/** What a file holds, decompressed; its name and its own bytes go into the digest. */
-async function* bytesOf(
-  file: EventFile,
-  digest: { update(data: string | Uint8Array): unknown },
-): AsyncGenerator<Uint8Array> {
-  digest.update(`${file.name}\0`)
-  const raw = hashed(file.open(), digest)
-  if (!file.name.endsWith('.gz')) {
-    yield* raw
+/** What a file holds, decompressed. */
+async function* bytesOf(file: EventFile): AsyncGenerator<Uint8Array> {
+  if (!file.isGzipped) {
+    yield* file.open()
     return
   }
   const gunzip = createGunzip()
   // An error of either side destroys gunzip, and so ends the loop with it.
-  pipeline(raw, gunzip, () => undefined)
+  pipeline(file.open(), gunzip, () => undefined)
   try {
     yield* gunzip
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'Z_BUF_ERROR' && code !== 'Z_DATA_ERROR') throw error
-    throw new FatalError(`${file.name} is no whole gzip file: put it there again`, { cause: error })
-  }
-}
-
-async function* hashed(
-  chunks: AsyncIterable<Uint8Array>,
-  digest: { update(data: Uint8Array): unknown },
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    digest.update(chunk)
-    yield chunk
+    throw new FatalError(`${file.source} is no whole gzip file: put it there again`)
   }
 }

@@ -1,5 +1,5 @@
 // Are the files of a replay the same, whoever writes them, however often, and wherever it broke?
-import { openInstallation } from '@churnstream/batch'
+import { openInputs, openInstallation, openRows, type ScoreRow } from '@churnstream/batch'
 import { activity, bet, day0 } from '@churnstream/features/testing'
 import { clockKind, type PlayerActivity } from '@churnstream/schemas'
 import { fixedSchemas } from '@churnstream/schemas/testing'
@@ -98,32 +98,44 @@ test('openFileTarget - a file for each partition, the manifest last, and what it
   }
 })
 
-test('openFileTarget - rows come back with their causes, each of them once', async () => {
+test('openFileTarget - rows come back as they were written, each cause once', async () => {
   const location = newFolder()
-  const causes = new Set<string>()
-  let rows = 0
+  const rows: ScoreRow[] = []
   const { total } = await runIn(location, (target) => ({
     ...target,
     async complete(partitions) {
       await target.complete(partitions)
       for (const [partition] of partitions.entries()) {
-        let row = 0
-        for await (const part of target.read(partition)) {
-          for (const one of part) {
-            rows++
-            assert.equal(one.row, row++)
-            assert.equal(one.causePartition, partition)
-            assert.equal(one.source, 'player-activity')
-            assert.ok(typeof one.asOf === 'number' && one.asOf >= day0 + 2 * dayMs)
-            assert.ok(one.score >= 0 && one.score <= 1 && one.band.length > 0)
-            causes.add(`${partition} ${one.causeOffset} ${one.playerId}`)
-          }
-        }
+        const own = (await Array.fromAsync(target.read(partition))).flat()
+        assert.deepEqual(
+          own.map(({ row }) => row),
+          own.map((_, index) => index),
+        )
+        rows.push(...own)
       }
     },
   }))
-  assert.equal(rows, total.scores)
-  assert.equal(causes.size, rows)
+  assert.equal(rows.length, total.scores)
+  for (const { asOf, score, band, source, modelVersion } of rows) {
+    assert.ok(typeof asOf === 'number' && asOf >= day0 + 2 * dayMs)
+    assert.ok(score >= 0 && score <= 1 && band.length > 0)
+    assert.deepEqual([source, modelVersion], ['player-activity', '3'])
+  }
+  const causes = new Set<string>()
+  await using inputs = await openInputs(location, installation)
+  for (const file of inputs.files.filter(({ kind }) => kind === 'parquet')) {
+    const wanted = { columns: [], expected: new Set<string>(), isEnough: () => true }
+    for await (const batch of (await openRows(file, wanted)).batches()) {
+      const [players, partitions, offsets] = await Promise.all(
+        ['player_id', 'cause_partition', 'cause_offset'].map((name) => batch.column(name)),
+      )
+      for (let row = 0; row < batch.length; row++) {
+        assert.equal(file.source.endsWith(`partition-${String(partitions?.[row])}.parquet`), true)
+        causes.add([players, partitions, offsets].map((cells) => String(cells?.[row])).join(' '))
+      }
+    }
+  }
+  assert.equal(causes.size, rows.length)
 })
 
 test('openFileTarget - repeated, at once, and broken anywhere: the same bytes', async () => {

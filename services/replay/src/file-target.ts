@@ -1,20 +1,27 @@
 // How do scores of a replay become files, the same whoever writes them and however often?
 import {
   openScoreWriter,
-  scoreColumns,
-  toScoreRow,
+  readScores,
   type Installation,
   type OutputColumn,
+  type ScoreRow,
 } from '@churnstream/batch'
 import { FatalError, TransientError, failpoint } from '@churnstream/runtime'
 import { bandOf } from '@churnstream/scorer'
 import type { VectorView } from '@churnstream/schemas/model'
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import { createHash } from 'node:crypto'
-import type { BackfillRow, Lane, Target } from './backfill.ts'
+import type { Lane, Target } from './backfill.ts'
 import { sumOf, type PartitionCounts } from './core/counts.ts'
 import { planDifference, type Plan } from './core/plan.ts'
 import type { Folder } from './folder.ts'
+
+/** A score with its cause: source, partition and offset. */
+interface BackfillRow extends ScoreRow {
+  readonly trigger: string
+  readonly causeEventId: string
+  readonly causePartition: number
+  readonly causeOffset: number
+}
 
 const causeColumns: readonly (OutputColumn & {
   readonly of: (row: BackfillRow) => string | number
@@ -111,7 +118,7 @@ export function openFileTarget(options: {
     async *read(partition) {
       const copy = await folder.copy(fileName(partition))
       try {
-        yield* rowsOf(copy.file)
+        yield* readScores(copy.file)
       } finally {
         await copy[Symbol.asyncDispose]()
       }
@@ -153,30 +160,6 @@ function toRow(plan: Plan, view: VectorView, score: number, row: number): Backfi
     causePartition,
     causeOffset,
   }
-}
-
-async function* rowsOf(path: string): AsyncGenerator<BackfillRow[]> {
-  const file = await asyncBufferFromFile(path)
-  const metadata = await parquetMetadataAsync(file)
-  let rowStart = 0
-  for (const group of metadata.row_groups) {
-    const rowEnd = rowStart + Number(group.num_rows)
-    const objects = await parquetReadObjects({ file, metadata, rowStart, rowEnd })
-    yield objects.map((row) => ({
-      ...toScoreRow(scoreColumns.map(({ name }) => toValue(row[name]))),
-      trigger: String(row['trigger']),
-      causeEventId: String(row['cause_event_id']),
-      causePartition: Number(row['cause_partition']),
-      causeOffset: Number(row['cause_offset']),
-    }))
-    rowStart = rowEnd
-  }
-}
-
-function toValue(cell: unknown): string | number | null {
-  if (typeof cell === 'bigint') return Number(cell)
-  if (cell instanceof Date) return cell.getTime()
-  return typeof cell === 'string' || typeof cell === 'number' ? cell : null
 }
 
 const sha256Of = (plan: Plan): string =>

@@ -2,7 +2,7 @@
 import { attemptFile, openScratch } from '@churnstream/batch'
 import { basename, join } from 'node:path'
 import type { LabelsArguments } from './arguments.ts'
-import type { Connection } from './connect.ts'
+import type { World } from './connect.ts'
 import { openSource } from './open-source.ts'
 import { stepsBefore, type Left } from './source.ts'
 import { buildTrainingSet, type TrainingSet } from './training-set.ts'
@@ -18,9 +18,7 @@ export interface LabelsSummary extends TrainingSet {
 /** @throws FatalError @throws TransientError */
 export async function replayLabels(
   asked: LabelsArguments,
-  connection: Connection,
-  signal: AbortSignal,
-  onProgress: (line: string) => void,
+  { connection, signal, onProgress }: World,
 ): Promise<LabelsSummary> {
   const { target, untilAt, market, share, seed } = asked
   // Rows stand at every instant of the history, so all of it is needed.

@@ -4,7 +4,7 @@ import { Encoder } from '@churnstream/schemas'
 import { backfillScores, clusterTopics } from '@churnstream/topology'
 import type { ScoresArguments } from './arguments.ts'
 import { backfill, type Target } from './backfill.ts'
-import type { Connection } from './connect.ts'
+import type { Connection, World } from './connect.ts'
 import type { PartitionCounts } from './core/counts.ts'
 import type { Plan } from './core/plan.ts'
 import { beginInFolder, openFileTarget } from './file-target.ts'
@@ -36,9 +36,7 @@ export interface ScoresSummary {
 /** @throws FatalError @throws TransientError */
 export async function replayScores(
   asked: ScoresArguments,
-  connection: Connection,
-  signal: AbortSignal,
-  onProgress: (line: string) => void,
+  { connection, signal, onProgress }: World,
 ): Promise<ScoresSummary> {
   const { id, fromAt, toAt, publish: slot } = asked
   const { installation } = connection

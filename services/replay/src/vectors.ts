@@ -3,7 +3,7 @@ import { PartitionState } from '@churnstream/features'
 import { openRowWriter, type OutputColumn, type Written } from '@churnstream/batch'
 import { catalogue } from '@churnstream/schemas'
 import type { VectorsArguments } from './arguments.ts'
-import type { Connection } from './connect.ts'
+import type { World } from './connect.ts'
 import { emptyFolded, fold, type Folded } from './core/step.ts'
 import { openSource } from './open-source.ts'
 import { stepsBefore, type Left } from './source.ts'
@@ -41,9 +41,7 @@ const rowsPerWrite = 2_000
  */
 export async function replayVectors(
   asked: VectorsArguments,
-  connection: Connection,
-  signal: AbortSignal,
-  onProgress: (line: string) => void,
+  { connection, signal, onProgress }: World,
 ): Promise<VectorsSummary> {
   const { asOf, market, maxSilenceDays, target } = asked
   await using source = await openSource({
