@@ -97,7 +97,7 @@ test('backfill - scores what the obvious code would give in the range, and nothi
       assert.equal(total.vectors, vectors.length)
       seen += vectors.length
     }),
-    { seed, numRuns: 30 },
+    { seed, numRuns: 30, endOnFailure: true },
   )
   assert.ok(seen > 200, String(seen))
 })
@@ -139,7 +139,8 @@ test('backfill - broken anywhere and started again, it gives what an unbroken on
       assert.deepEqual(after.partitions, whole.partitions)
       assert.deepEqual(await standing(kafka, 'broken'), await standing(kafka, 'whole'))
     }),
-    { seed, numRuns: 35 },
+    // A smaller example would take minutes to find.
+    { seed, numRuns: 35, endOnFailure: true },
   )
   assert.ok(broken > 20, String(broken))
 })

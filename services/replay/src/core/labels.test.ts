@@ -76,7 +76,7 @@ test('DaySample - a row is a vector of its day from what had come by then, and a
         expectedRow(inputs, row)
       }
     }),
-    { seed, numRuns: 60 },
+    { seed, numRuns: 60, endOnFailure: true },
   )
   assert.ok(
     Object.values(seen).every((count) => count > 20),
