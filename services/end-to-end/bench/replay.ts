@@ -1,4 +1,4 @@
-// npm run bench -- replay: how fast is a month of a million records folded and scored again?
+// npm run bench -- replay: how fast are a million records folded and scored again, in how much memory?
 import { clockRecords } from '@churnstream/ingestion'
 import {
   createKafkajsKafka,
@@ -9,11 +9,12 @@ import {
 import { Encoder, Schemas } from '@churnstream/schemas'
 import { simulate } from '@churnstream/simulator'
 import { clusterTopics, topics } from '@churnstream/topology'
-import { rssBytesOf, startStack, type OwnedProcess, type Stack } from '@churnstream/topology/local'
-import { mkdirSync, openSync, closeSync, readFileSync, writeSync } from 'node:fs'
+import { startStack, type Stack } from '@churnstream/topology/local'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { modelFolder } from '../golden/files.ts'
+import { watched, type Watched } from './watched.ts'
 
 const main = fileURLToPath(new URL('../../replay/src/main.ts', import.meta.url))
 const dayMs = 86_400_000
@@ -76,12 +77,13 @@ export async function benchReplay(options: {
   }
   const figures: Record<string, number | string> = { records, events }
   for (const [name, args] of Object.entries(runs)) {
-    const { seconds, summary, peakMb } = await measure(stack, dataDir, args)
-    figures[`${name}: seconds, start included`] = seconds
+    const { seconds, processorSeconds, peakRssBytes, summary } = await measure(stack, args, signal)
+    figures[`${name}: seconds, start included`] = Math.round(seconds * 10) / 10
+    figures[`${name}: processor seconds`] = Math.round(processorSeconds * 10) / 10
     figures[`${name}: records/s, start included`] = Math.round(records / seconds)
-    figures[`${name}: records/s of the fold alone`] = summary.recordsPerSecond
+    figures[`${name}: records/s without the start`] = summary.recordsPerSecond
     if (summary.total !== undefined) figures[`${name}: scores`] = summary.total.scores
-    figures[`${name}: peak MB`] = peakMb
+    figures[`${name}: peak memory, MB`] = Math.round(peakRssBytes / 1e6)
     onProgress(`${name}: ${Math.round(records / seconds)} records/s`)
   }
   return figures
@@ -126,9 +128,7 @@ async function write(stack: Stack, folder: string, signal: AbortSignal): Promise
   }
   await flush()
   for (const [day, own] of lines) {
-    const file = openSync(join(folder, `${day}.jsonl`), 'w')
-    writeSync(file, `${own.join('\n')}\n`)
-    closeSync(file)
+    writeFileSync(join(folder, `${day}.jsonl`), `${own.join('\n')}\n`)
   }
   await producer.close()
   await kafka.close()
@@ -142,36 +142,13 @@ interface Summary {
 
 async function measure(
   stack: Stack,
-  dataDir: string,
   args: readonly string[],
-): Promise<{ seconds: number; summary: Summary; peakMb: number }> {
-  const logFile = join(dataDir, 'logs', `replay-${args[0]}-${performance.now()}.log`)
-  const startedAt = performance.now()
-  const child: OwnedProcess = stack.spawn({
-    name: 'replay',
-    command: process.execPath,
-    args: [main, ...args, '--json'],
-    logFile,
-    env: {
-      KAFKA_BOOTSTRAP_SERVERS: stack.kafka.brokers.join(','),
-      SCHEMA_REGISTRY_URL: stack.registry.url,
-    },
+  signal: AbortSignal,
+): Promise<Watched & { readonly summary: Summary }> {
+  const done = await watched(process.execPath, [main, ...args, '--json'], signal, {
+    ...process.env,
+    KAFKA_BOOTSTRAP_SERVERS: stack.kafka.brokers.join(','),
+    SCHEMA_REGISTRY_URL: stack.registry.url,
   })
-  let peakBytes = 0
-  const timer = setInterval(() => (peakBytes = Math.max(peakBytes, rssBytesOf(child.pid))), 200)
-  const { code } = await child.exited
-  clearInterval(timer)
-  const seconds = (performance.now() - startedAt) / 1000
-  const text = readFileSync(logFile, 'utf8')
-  if (code !== 0) throw new Error(`a replay failed. Its log ends:\n${text.slice(-2_000)}`)
-  const last =
-    text
-      .trimEnd()
-      .split('\n')
-      .findLast((line) => line.startsWith('{')) ?? '{}'
-  return {
-    seconds: Math.round(seconds * 10) / 10,
-    summary: JSON.parse(last) as Summary,
-    peakMb: Math.round(peakBytes / 1e6),
-  }
+  return { ...done, summary: JSON.parse(done.output) as Summary }
 }

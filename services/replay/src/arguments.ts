@@ -20,6 +20,7 @@ Folds activity again through the code that serves, and gives what the stream gav
            --to-target FILE     .parquet, .csv or .jsonl, also s3://…
   labels   labelled rows to learn from, as npm run model -- train takes them
            --until T            from what had happened before it
+           --from T             only rows as of T or later (all)
            --share S, --seed N  of the labelled player-days; which ones follows from the seed (1, 7)
            --to-target FILE     .csv.gz, also s3://…
 
@@ -67,6 +68,8 @@ export interface VectorsArguments extends Common {
 export interface LabelsArguments extends Common {
   readonly verb: 'labels'
   readonly untilAt: number
+  /** Undefined: from the beginning. */
+  readonly fromAt: number | undefined
   readonly share: number
   readonly seed: number
 }
@@ -86,7 +89,7 @@ const commonNames = [
 const ownNames: Readonly<Record<Arguments['verb'], readonly string[]>> = {
   scores: ['from', 'to', 'model', 'id', 'publish'],
   vectors: ['as-of', 'max-silence-days'],
-  labels: ['until', 'share', 'seed'],
+  labels: ['until', 'from', 'share', 'seed'],
 }
 const text = { type: 'string' } as const
 
@@ -113,7 +116,7 @@ export function parseArguments(argv: readonly string[]): Arguments | undefined {
     dataDir: values['data-dir'] ?? usualDataDir,
   }
   if (verb === 'scores') return toScores(common, read, values.publish)
-  return verb === 'vectors' ? toVectors(common, read) : toLabels(common, read)
+  return verb === 'vectors' ? toVectors(common, read) : toLabels(common, read, values.from)
 }
 
 function toScores(common: Common, read: Reader, publish: string | undefined): ScoresArguments {
@@ -134,7 +137,7 @@ function toVectors(common: Common, read: Reader): VectorsArguments {
   return { ...common, verb: 'vectors', asOf: read.instant('as-of'), maxSilenceDays }
 }
 
-function toLabels(common: Common, read: Reader): LabelsArguments {
+function toLabels(common: Common, read: Reader, from: string | undefined): LabelsArguments {
   if (!common.target.endsWith('.csv.gz')) {
     throw new UsageError(
       `--to-target is ${common.target}: labels go to a file that ends in .csv.gz`,
@@ -142,7 +145,8 @@ function toLabels(common: Common, read: Reader): LabelsArguments {
   }
   const [share, seed] = [read.number('share', 1, 1), read.number('seed', 7, 2 ** 31)]
   if (!Number.isInteger(seed)) throw new UsageError('--seed must be a whole number')
-  return { ...common, verb: 'labels', untilAt: read.instant('until'), share, seed }
+  const fromAt = from === undefined ? undefined : read.instant('from')
+  return { ...common, verb: 'labels', untilAt: read.instant('until'), fromAt, share, seed }
 }
 
 class Reader {

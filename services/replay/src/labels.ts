@@ -20,12 +20,11 @@ export async function replayLabels(
   asked: LabelsArguments,
   { connection, signal, onProgress }: World,
 ): Promise<LabelsSummary> {
-  const { target, untilAt, market, share, seed } = asked
-  // Rows stand at every instant of the history, so all of it is needed.
+  const { target, untilAt, fromAt, market, share, seed } = asked
   await using source = await openSource({
     asked,
     connection,
-    fromAt: -Infinity,
+    fromAt: fromAt ?? -Infinity,
     untilAt,
     rejectsTarget: `${target}.rejects.jsonl`,
     onProgress,
@@ -41,7 +40,7 @@ export async function replayLabels(
     }
   }
   const built = await attemptFile(`writing ${file}`, () =>
-    buildTrainingSet({ file, partitions: partitions(), market, share, seed }),
+    buildTrainingSet({ file, partitions: partitions(), market, fromAt, share, seed }),
   )
   if (scratch !== undefined) await connection.installation.objects().upload(file, target)
   const seconds = (performance.now() - startedAt) / 1000

@@ -11,6 +11,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { backfill, type Backfilled } from './backfill.ts'
 import type { Plan } from './core/plan.ts'
+import { openFileSource } from './file-source.ts'
 import { activityId, hashingModel, scoreId, sendActivity } from './testing.ts'
 import { checkTopic, noteTopic, openTopicSource } from './topic-source.ts'
 import { beginInTopic, openTopicTarget, replayHeaders } from './topic-target.ts'
@@ -216,6 +217,57 @@ test('backfill - a broker that has forgotten the offsets changes nothing', async
   const after = await runOf(forgetful, 'a')
   assert.deepEqual(after.partitions, whole.partitions)
   assert.deepEqual((await standing(kafka, 'a')).scores, (await standing(kafka, 'whole')).scores)
+})
+
+test('backfill - files into the topic: broken and started again, each score stands once', async () => {
+  const cluster = new MemoryCluster()
+  const kafka = cluster.open()
+  await kafka.ensureTopics(clusterTopics())
+  const events = manyInputs().filter(({ kind }) => kind !== clockKind)
+  const run = async (id: string): Promise<Backfilled> => {
+    await using source = await openFileSource({
+      location: 'events',
+      files: [
+        {
+          source: 'a.jsonl',
+          isGzipped: false,
+          async *open() {
+            yield Buffer.from(events.map((event) => `${JSON.stringify(event)}\n`).join(''))
+          },
+        },
+      ],
+      sha256: 'of-a',
+      untilAt: planOf(id).toAt,
+      maxRejectedShare: 0,
+      onRejected: async () => undefined,
+      onProgress: () => undefined,
+    })
+    const begun = await beginInTopic(kafka, { ...planOf(id), source: source.plan })
+    return await backfill({
+      plan: begun.plan,
+      source,
+      model: hashingModel,
+      target: openTopicTarget({ kafka, schemas, encoder, begun }),
+      signal: new AbortController().signal,
+      chunkVectors: 20,
+      onProgress: () => undefined,
+    })
+  }
+  const whole = await run('whole')
+  for (const commits of [1, 4, 9, 14]) {
+    let left = commits
+    cluster.failpoint = (point) => {
+      if (point === 'after-commit' && --left === 0) throw new TransientError('it broke')
+    }
+    await assert.rejects(run('broken'), TransientError)
+  }
+  cluster.failpoint = () => undefined
+  assert.deepEqual((await run('broken')).partitions, whole.partitions)
+  assert.deepEqual(
+    (await standing(kafka, 'broken')).scores,
+    (await standing(kafka, 'whole')).scores,
+  )
+  assert.ok(whole.total.scores > 500, String(whole.total.scores))
 })
 
 function manyInputs(): PlayerActivity[] {

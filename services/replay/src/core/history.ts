@@ -49,7 +49,7 @@ export function historyProblem(
   if (fromAt < earliestAt) {
     return (
       `${where}: activity is whole since ${since}, and features look ${windowDays} days back. The ` +
-      `earliest start is ${new Date(earliestAt).toISOString()}; older activity must come from files ` +
+      `earliest start is ${new Date(earliestAt).toISOString()}; what is older must come from files ` +
       '(--from-source FOLDER or s3://…)'
     )
   }

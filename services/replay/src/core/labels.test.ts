@@ -5,7 +5,13 @@ import { clockKind, type PlayerActivity } from '@churnstream/schemas'
 import * as fc from 'fast-check'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DaySample, toCsvRow, trainingSetHeader, type LabelledVector } from './labels.ts'
+import {
+  DaySample,
+  toCsvRow,
+  trainingSetHeader,
+  type LabelledVector,
+  type SampleOptions,
+} from './labels.ts'
 import { emptyFolded, fold } from './step.ts'
 
 const seed = 20_260_302
@@ -14,7 +20,7 @@ const dayOf = (time: number): number => Math.floor(time / dayMs)
 
 function rowsOf(
   inputs: readonly PlayerActivity[],
-  options = { seed: 1, share: 1 },
+  options: SampleOptions = { seed: 1, share: 1 },
 ): LabelledVector[] {
   const state = new PartitionState()
   const sample = new DaySample(options, 0)
@@ -118,6 +124,17 @@ test('DaySample - a share keeps that part of the player-days, the same ones each
   const all = rowsOf(inputs, { seed: 5, share: 1 })
   assert.ok(Math.abs(half.length / all.length - 0.5) < 0.05, `${half.length} of ${all.length}`)
   assert.deepEqual(half, rowsOf(inputs, { seed: 5, share: 0.5 }))
+})
+
+test('DaySample - rows before the instant that is asked for are left out, later ones stay as they are', () => {
+  const inputs = Array.from({ length: 40 }, (_, i) => bet(i + 0.5))
+  const all = rowsOf(inputs)
+  const later = rowsOf(inputs, { seed: 1, share: 1, fromAt: at(20) })
+  assert.deepEqual(
+    later,
+    all.filter(({ vector }) => vector.asOf >= at(20)),
+  )
+  assert.ok(later.length > 10 && later.length < all.length)
 })
 
 test('toCsvRow - a field that holds a comma or a quote is quoted, null is empty', () => {

@@ -8,6 +8,8 @@ export interface SampleOptions {
   readonly share: number
   /** Only rows of players who were there; undefined: of all. */
   readonly market?: string | undefined
+  /** Only rows as of this instant or later; undefined: from the beginning. */
+  readonly fromAt?: number | undefined
 }
 
 export interface LabelledVector {
@@ -46,7 +48,8 @@ export class DaySample {
   }
 
   #take(vector: Vector): void {
-    const { seed, share, market } = this.#options
+    const { seed, share, market, fromAt = -Infinity } = this.#options
+    if (vector.asOf < fromAt) return
     if (market !== undefined && vector.features.market !== market) return
     const key = `${vector.playerId} ${dayOf(vector.asOf)}`
     const known = this.#waiting.get(key)
