@@ -12,7 +12,7 @@ from .config import SETTINGS
 from .drift import measure_drift
 from .errors import step_failures
 from .objects import Bucket
-from .partitions import BATCHES, batch_of, newest_week
+from .partitions import Batch, batch_of, newest_week
 from .registry import Registry, Version
 from .score_store import ScoreStore
 from .weekly import (
@@ -31,7 +31,12 @@ PUBLISHED_WITHIN = timedelta(hours=36)
 
 
 def check(of: dg.AssetsDefinition, blocking: bool = False) -> Any:  # noqa: ANN401
-    return dg.asset_check(asset=of, blocking=blocking, partitions_def=BATCHES, retry_policy=RETRIES)
+    return dg.asset_check(asset=of, blocking=blocking, retry_policy=RETRIES)
+
+
+def checked_batch(context: dg.AssetCheckExecutionContext) -> Batch:
+    """A check has no partition of its own; the run that it is part of has."""
+    return batch_of(context.run.tags["dagster/partition"])
 
 
 @check(validated_input, blocking=True)
@@ -40,7 +45,7 @@ def enough_good_lines(
 ) -> dg.AssetCheckResult:
     """There is something to score, and at most one line in twenty is bad."""
     with step_failures():
-        counts = bucket.read_json(batch_of(context.partition_key).key(VALIDATION))
+        counts = bucket.read_json(checked_batch(context).key(VALIDATION))
     good = counts["lines"] - sum(counts["bad"].values())
     return dg.AssetCheckResult(
         passed=good > 0 and counts["badShare"] <= MOST_BAD,
@@ -55,7 +60,7 @@ def every_row_is_accounted_for(
 ) -> dg.AssetCheckResult:
     """Rows in = scored + rejected, and PostgreSQL holds just the scored, one for each player."""
     with step_failures():
-        made = bucket.read_json(batch_of(context.partition_key).key(SCORES))
+        made = bucket.read_json(checked_batch(context).key(SCORES))
         stored = score_store.stored(made["batchId"])
     summary = made["summary"]
     rows, scored, rejected = summary["rowsIn"], summary["scored"], summary["rejected"]
@@ -74,7 +79,7 @@ def scores_are_spread_as_at_training(
 ) -> dg.AssetCheckResult:
     """A reason to look, never a reason to hold scores back."""
     with step_failures():
-        made = bucket.read_json(batch_of(context.partition_key).key(SCORES))
+        made = bucket.read_json(checked_batch(context).key(SCORES))
         key = registry.artifact_key(Version(**made["model"]), "reference_profile.json", bucket)
         reference = bucket.read_json(key)["score"]
         drift = measure_drift(
@@ -99,7 +104,7 @@ def scores_are_xgboosts_own(
     """A sample of the stored scores, computed again by XGBoost from the version's trees."""
     with step_failures(), tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
-        made = bucket.read_json(batch_of(context.partition_key).key(SCORES))
+        made = bucket.read_json(checked_batch(context).key(SCORES))
         version = Version(**made["model"])
         for file in ("columns.json", "xgboost/model.json"):
             (folder / file).parent.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ from .commands import Commands
 from .config import SETTINGS, optional
 from .notices import Notifier
 from .objects import Bucket
-from .partitions import BATCHES, Batch, newest_week
+from .partitions import Batch, newest_week
 from .registry import Registry
 from .rows import row_scores
 from .score_store import ScoreStore
@@ -26,7 +26,6 @@ weekly_batch = dg.define_asset_job(
         raw_input, validated_input, features, predictions, published_scores
     ).without_checks()
     | dg.AssetSelection.checks(*WEEKLY_CHECKS),
-    partitions_def=BATCHES,
     executor_def=IN_ONE_PROCESS,
     tags=FROM_THE_START,
 )
@@ -34,7 +33,6 @@ rescore = dg.define_asset_job(
     "rescore",
     selection=dg.AssetSelection.assets(predictions, published_scores).without_checks()
     | dg.AssetSelection.checks_for_assets(predictions),
-    partitions_def=BATCHES,
     executor_def=IN_ONE_PROCESS,
     tags=FROM_THE_START,
 )

@@ -55,4 +55,4 @@ def batch_of(partition_key: str) -> Batch:
 
 def newest_week(at: datetime) -> str | None:
     """The last week that was complete at that instant; None before the first one's end."""
-    return WEEKS.get_last_partition_key(current_time=at)
+    return next(reversed(WEEKS.get_partition_keys(current_time=at)), None)

@@ -1,12 +1,12 @@
 """What starts a run, or is told, without anybody asking?"""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from .config import SETTINGS
+from .errors import TroubleError
 from .landing_watch import Watch, look_around
 from .notices import SHOWN_CHARACTERS, Notice, Notifier
 from .objects import Bucket
@@ -104,34 +104,42 @@ def newest_batches(instance: dg.DagsterInstance) -> dict[str, Batch]:
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def failed_runs(context: dg.SensorEvaluationContext, notifier: Notifier) -> Iterator[dg.SkipReason]:
+def failed_runs(context: dg.SensorEvaluationContext, notifier: Notifier) -> dg.SensorResult:
     """
     Tells of every failed run: into the log, and to the webhook. Not Dagster's run_failure_sensor,
     which goes on to the next run when its function raises: the notice would be lost. This cursor
-    moves behind a failure only once its notice was delivered; a receiver that is away fails the
-    tick, and the next one begins there again.
+    moves behind a failure only once its notice was delivered, and the next tick begins there.
     """
     if context.cursor is None:
         [newest] = context.instance.fetch_run_status_changes(
             dg.DagsterEventType.RUN_FAILURE, limit=1
         ).records or [None]
-        context.update_cursor(str(newest.storage_id if newest else 0))
-        yield dg.SkipReason("failures from now on are told")
-        return
+        return dg.SensorResult(
+            skip_reason=dg.SkipReason("failures from now on are told"),
+            cursor=str(newest.storage_id if newest else 0),
+        )
     told = 0
+    cursor = context.cursor
     for record in context.instance.fetch_run_status_changes(
         dg.RunStatusChangeRecordsFilter(
-            event_type=dg.DagsterEventType.RUN_FAILURE, after_storage_id=int(context.cursor)
+            event_type=dg.DagsterEventType.RUN_FAILURE, after_storage_id=int(cursor)
         ),
         limit=MOST_AT_ONCE,
         ascending=True,
     ).records:
         notice = notice_of(context.instance, record)
         context.log.error(notice.text)
-        notifier.deliver(notice)
-        context.update_cursor(str(record.storage_id))
+        try:
+            notifier.deliver(notice)
+        except TroubleError as error:
+            # A tick that fails keeps no cursor: what was told already would be told again.
+            if told == 0:
+                raise
+            context.log.error(str(error))
+            break
+        cursor = str(record.storage_id)
         told += 1
-    yield dg.SkipReason(f"{told} failures told")
+    return dg.SensorResult(skip_reason=dg.SkipReason(f"{told} failures told"), cursor=cursor)
 
 
 def notice_of(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> Notice:

@@ -33,13 +33,15 @@ RETRIES = dg.RetryPolicy(
 
 
 class Source(Enum):
-    LANDING = "landing"
-    SAMPLE = "sample"
+    """Lower case: the page and run configuration name the members."""
+
+    landing = "landing"
+    sample = "sample"
 
 
 class RawInputConfig(dg.Config):
     # `landing`: raw activity in the bucket. `sample`: the model's own X_test_sample.json.
-    source: Source = Source.LANDING
+    source: Source = Source.landing
 
 
 class PredictionsConfig(dg.Config):
@@ -66,7 +68,7 @@ def raw_input(
             "week": batch.week,
             "asOf": batch.as_of,
         }
-        if config.source is Source.SAMPLE:
+        if config.source is Source.sample:
             version = registry.serving(batch.market)
             document["model"] = version.as_json()
             key = registry.artifact_key(version, "X_test_sample.json", bucket)
@@ -77,7 +79,7 @@ def raw_input(
             raise RefusedError(
                 f"there is nothing to score: no object under {bucket.uri(activity_prefix(batch))} "
                 f"of a day before {batch.as_of}"
-                if config.source is Source.LANDING
+                if config.source is Source.landing
                 else f"there is nothing to score: the model has no {bucket.uri(key)}"
             )
         document["objects"] = [as_entry(found) for found in objects]
@@ -102,7 +104,7 @@ def validated_input(
     batch = batch_of(context.partition_key)
     with step_failures():
         document = bucket.read_json(batch.key(INPUT))
-        if document["source"] == Source.SAMPLE.value:
+        if document["source"] == Source.sample.value:
             counts = count_sample(bucket, registry, document)
         else:
             counts = count_activity(bucket, batch, document["objects"])
@@ -127,7 +129,7 @@ def features(
     batch = batch_of(context.partition_key)
     with step_failures():
         document = bucket.read_json(batch.key(INPUT))
-        if document["source"] == Source.SAMPLE.value:
+        if document["source"] == Source.sample.value:
             made = write_sample_rows(bucket, batch, document)
         else:
             made = fold_activity(context, bucket, commands, batch, document["objects"])
