@@ -56,7 +56,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
     dataDir: options.dataDir,
     ports: options.ports,
     modelSize: 'demo',
-    withDagster: options.withDagster,
+    dagster: options.withDagster ? {} : undefined,
     signal: stopping.signal,
     onProgress: (line) => console.log(`[${elapsed()}] ${line}`),
     onFailure: fail,

@@ -33,8 +33,8 @@ export interface PipelineOptions {
   readonly onFailure: (message: string) => void
   /** All by default. */
   readonly services?: readonly ServiceId[]
-  /** Its page and daemon too; the set-up must have installed it. */
-  readonly withDagster?: boolean
+  /** Started too when it is given, with these variables; the set-up must have installed it. */
+  readonly dagster?: Readonly<Record<string, string>> | undefined
   /** Of Kafka. */
   readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
@@ -65,7 +65,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const { dataDir, ports, signal, onProgress, onFailure } = options
   const ids = options.services ?? (Object.keys(services) as ServiceId[])
   const servicePorts = await chooseServicePorts(ids, ports)
-  const dagsterPort = options.withDagster ? await chooseDagsterPort(ports) : undefined
+  const dagsterPort = options.dagster ? await chooseDagsterPort(ports) : undefined
   const processes = new Map<ServiceId, OwnedProcess>()
   await using cleanUp = new AsyncDisposableStack()
 
@@ -128,7 +128,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       : await startDagster({
           owner: stack,
           port: dagsterPort,
-          variables: environment.variables,
+          variables: { ...environment.variables, ...options.dagster },
           signal,
           onProgress,
           onCrash: (name, { exit, logTail }) => onFailure(ended(name, exit, logTail)),

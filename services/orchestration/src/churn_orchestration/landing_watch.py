@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePosixPath
 
 from .objects import Listed
 from .weekly import is_whole
@@ -43,10 +42,9 @@ def look_around(
     seen: dict[str, str] = {}
     taken: dict[str, str] = {}
     for found in listing:
-        name = PurePosixPath(found.key).name
-        if not is_whole(name):
+        if not is_whole(found.key):
             continue
-        if not name.removesuffix(".gz").endswith(KINDS):
+        if not found.key.removesuffix(".gz").endswith(KINDS):
             unknown.append(found.key)
             continue
         seen[found.key] = found.etag

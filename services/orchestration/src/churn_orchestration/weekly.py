@@ -1,6 +1,7 @@
 """How does a week of activity become the published scores of a market?"""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import Enum
@@ -30,6 +31,8 @@ RETRIES = dg.RetryPolicy(
     backoff=dg.Backoff.EXPONENTIAL,
     jitter=dg.Jitter.PLUS_MINUS,
 )
+
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Source(Enum):
@@ -233,13 +236,14 @@ def activity_objects(bucket: Bucket, batch: Batch) -> Iterator[Listed]:
     prefix = activity_prefix(batch)
     for found in bucket.listing(prefix):
         day, _, name = found.key.removeprefix(prefix).partition("/")
-        if name != "" and day <= last_day and is_whole(name):
+        if DAY.fullmatch(day) and day <= last_day and is_whole(name):
             yield found
 
 
 def is_whole(name: str) -> bool:
-    """By its name: writers mark what they have not finished."""
-    return not name.startswith(("_", ".")) and not name.endswith((".tmp", ".part"))
+    """By its name or path: writers mark what they have not finished."""
+    is_marked = any(part.startswith(("_", ".")) for part in name.split("/"))
+    return name != "" and not is_marked and not name.endswith((".tmp", ".part"))
 
 
 def as_entry(found: Listed) -> dict[str, Any]:
