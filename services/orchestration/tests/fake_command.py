@@ -21,24 +21,22 @@ DATABASE = WORLD / "database"
 
 def main() -> int:
     script, *arguments = sys.argv[1:]
-    name = arguments[0] if script == "-m" else Path(script).parent.parent.name
+    if script == "-m":
+        return compare()
+    name = Path(script).parent.parent.name
     if name == "batch":
         name = "publish" if script.endswith("publish-main.ts") else "score"
     with open_dagster_pipes() as pipes:
         pipes.log.info(f"{name} begins")
-        (WORLD / "calls.log").open("a").write(f"{name} {' '.join(arguments)}\n")
+        with (WORLD / "calls.log").open("a") as calls:
+            calls.write(f"{name} {' '.join(arguments)}\n")
         step = next_step(name)
         if isinstance(step, dict):
             path_of(step["replace"]).write_text(step.get("with", "{}\n"))
             step = 0
         if step != 0:
             return fail(f"{name} was told to fail", step)
-        commands = {
-            "score": score,
-            "publish": publish,
-            "replay": replay,
-            "churn_training.compare": compare,
-        }
+        commands = {"score": score, "publish": publish, "replay": replay}
         return commands[name](arguments)
 
 
@@ -156,7 +154,7 @@ def publish(arguments: list[str]) -> int:
     return 0
 
 
-def compare(arguments: list[str]) -> int:
+def compare() -> int:
     file = WORLD / "difference.txt"
     difference = float(file.read_text()) if file.exists() else 1e-8
     print(json.dumps({"rows": 3, "maxDifference": difference, "tolerance": 1e-6}))

@@ -113,7 +113,6 @@ def scores_are_xgboosts_own(
         bucket.download(made["vectors"].removeprefix(bucket.uri("")), vectors)
         bucket.download(made["key"], folder / "scores.parquet")
         compared = commands.compare_scores(
-            context,
             *("--model", str(folder)),
             *("--vectors", str(vectors)),
             *("--scores", str(folder / "scores.parquet")),

@@ -32,54 +32,54 @@ class Commands(dg.ConfigurableResource):
     # The interpreter that has XGBoost: services/training/requirements.txt.
     training_python: str = ""
 
-    def score(self, context: dg.OpExecutionContext, *arguments: str) -> dict[str, Any]:
+    def score(self, context: dg.AssetExecutionContext, *arguments: str) -> dict[str, Any]:
         return self._node(context, "services/batch/src/main.ts", arguments)
 
-    def publish_scores(self, context: dg.OpExecutionContext, batch_id: str) -> dict[str, Any]:
+    def publish_scores(self, context: dg.AssetExecutionContext, batch_id: str) -> dict[str, Any]:
         return self._node(context, "services/batch/src/publish-main.ts", [batch_id])
 
-    def replay(self, context: dg.OpExecutionContext, *arguments: str) -> dict[str, Any]:
+    def replay(self, context: dg.AssetExecutionContext, *arguments: str) -> dict[str, Any]:
         return self._node(context, "services/replay/src/main.ts", arguments)
 
-    def compare_scores(self, context: dg.OpExecutionContext, *arguments: str) -> dict[str, Any]:
-        """XGBoost's own answer beside the scores that were stored."""
+    def compare_scores(self, *arguments: str) -> dict[str, Any]:
+        """XGBoost's own answer beside the scores that were stored. It knows nothing of Dagster."""
         if self.training_python == "":
             raise RefusedError(
                 "TRAINING_PYTHON is not set: the interpreter of services/training's packages"
             )
         command = [self.training_python, "-m", "churn_training.compare", *arguments]
-        return self._run(context, command, Path(self.home) / "services" / "training")
+        folder = Path(self.home) / "services" / "training"
+        return result_of("compare", *run_to_end(command, folder, os.environ))
 
     def _node(
-        self, context: dg.OpExecutionContext, script: str, arguments: Sequence[str]
+        self, context: dg.AssetExecutionContext, script: str, arguments: Sequence[str]
     ) -> dict[str, Any]:
         home = Path(self.home)
-        node = str(home / "node_modules" / ".bin" / "node")
-        return self._run(context, [node, str(home / script), *arguments, "--json"], home)
-
-    def _run(
-        self, context: dg.OpExecutionContext, command: Sequence[str], folder: Path
-    ) -> dict[str, Any]:
-        """
-        Raises TroubleError at exit code 75 or when the command was killed, RefusedError at any
-        other failure, each with the last lines that it wrote.
-        """
+        node = home / "node_modules" / ".bin" / "node"
+        command = [str(node), str(home / script), *arguments, "--json"]
         with dg.open_pipes_session(
-            context=getattr(context, "op_execution_context", context),
+            context=context.op_execution_context,
             context_injector=dg.PipesTempFileContextInjector(),
             message_reader=dg.PipesTempFileMessageReader(),
         ) as session:
             env = {**os.environ, **session.get_bootstrap_env_vars()}
-            code, stdout, tail = run_to_end(command, folder, env)
-        name = " ".join(Path(part).name for part in command[:2])
-        if code == 0:
-            return last_object(stdout, name)
-        why = "\n".join(tail) or "it wrote nothing to stderr"
-        if code == TRY_AGAIN:
-            raise TroubleError(f"{name}: {why}")
-        if code < 0:
-            raise TroubleError(f"{name} was ended by {signal.Signals(-code).name}: {why}")
-        raise RefusedError(f"{name} ended with exit code {code}: {why}")
+            ended = run_to_end(command, home, env)
+        return result_of(Path(script).parent.parent.name, *ended)
+
+
+def result_of(name: str, code: int, stdout: str, tail: Sequence[str]) -> dict[str, Any]:
+    """
+    Raises TroubleError at exit code 75 or when the command was killed, RefusedError at any other
+    failure, each with the last lines that it wrote.
+    """
+    why = "\n".join(tail) or "it wrote nothing to stderr"
+    if code == 0:
+        return last_object(stdout, name)
+    if code == TRY_AGAIN:
+        raise TroubleError(f"{name}: {why}")
+    if code < 0:
+        raise TroubleError(f"{name} was ended by {signal.Signals(-code).name}: {why}")
+    raise RefusedError(f"{name} ended with exit code {code}: {why}")
 
 
 def run_to_end(
