@@ -52,7 +52,8 @@ async function runAll(): Promise<number> {
         2,
       ),
     )
-  if (wants('python') && positionals.length === 0) stages.push(await runPython())
+  if (wants('python') && positionals.length === 0)
+    stages.push(await runPython('training'), await runPython('orchestration'))
   if (wants('integration')) stages.push(await runNode('integration', files.filter(needsServers), 1))
 
   const sum = (of: 'passed' | 'failed' | 'skipped') => stages.reduce((n, stage) => n + stage[of], 0)
@@ -92,18 +93,18 @@ async function runNode(
   }
 }
 
-async function runPython(): Promise<Stage> {
+async function runPython(folder: 'training' | 'orchestration'): Promise<Stage> {
   const base = await findPython()
   if (base.python === undefined) throw new Error('Python is gone since the set-up looked for it')
   const { output, code, seconds } = await spawned(
-    venvPython(base.version),
+    venvPython(base.version, folder),
     ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--color=no'],
-    `${root}services/training`,
+    `${root}services/${folder}`,
   )
   const count = (what: string) => Number(new RegExp(`(\\d+) ${what}`).exec(output)?.[1] ?? 0)
   const failed = count('failed') + count('error')
   return {
-    name: 'python',
+    name: `python ${folder}`,
     passed: count('passed'),
     failed: code === 0 ? failed : Math.max(1, failed),
     skipped: count('skipped'),

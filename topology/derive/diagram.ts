@@ -1,5 +1,5 @@
 // How does the topology look, drawn?
-import { services, topics, type Service, type Topic } from '../src/index.ts'
+import { backfillScores, services, topics, type Service, type Topic } from '../src/index.ts'
 
 const id = (prefix: string, name: string) => `${prefix}_${name.replaceAll('-', '_')}`
 
@@ -38,7 +38,7 @@ export function topologyPage(): string {
     '',
     '| topic | key | record | partitions | cleanup | kept | carries |',
     '|---|---|---|---|---|---|---|',
-    ...Object.values<Topic>(topics).map(
+    ...[...Object.values<Topic>(topics), backfillScores].map(
       (topic) =>
         `| ${topic.name} | ${topic.key} | ${topic.record} | ${topic.partitions} | ${topic.cleanup} | ` +
         `${topic.retentionMs === null ? 'newest of each key' : `${topic.retentionMs / 86_400_000} days`} | ${topic.carries} |`,

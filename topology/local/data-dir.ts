@@ -62,12 +62,12 @@ export function openDataDir(dataDir: string): DataDir {
 }
 
 /** Two brokers on one folder would destroy it. A lock whose owner is gone is taken over. */
-function lock(path: string) {
+export function lock(path: string) {
   const file = join(path, lockName)
   const owner = existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined
   if (owner && owner !== process.pid && isAlive(owner)) {
     throw new Error(
-      `The data folder ${path} is used by the process ${owner}. End it, or choose another folder. ` +
+      `The folder ${path} is used by the process ${owner}. End it, or choose another folder. ` +
         `If that process is no stack, delete ${file}.`,
     )
   }

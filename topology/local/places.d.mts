@@ -1,12 +1,14 @@
 // Which types does places.mjs have? It stays JavaScript because it runs before anything is installed.
 export const repositoryDir: string
 export const mavenDir: string
-export const requirementsFile: string
+/** A folder of services/ that is Python. */
+export type PythonFolder = 'training' | 'orchestration'
 export const projectNode: string
 export function cacheDir(): string
 export function serversDir(): string
-export function venvDir(pythonVersion: string): string
-export function venvPython(pythonVersion: string): string
+export function requirementsFile(folder: PythonFolder): string
+export function venvDir(pythonVersion: string, folder?: PythonFolder): string
+export function venvPython(pythonVersion: string, folder?: PythonFolder): string
 export function findJava(): Promise<
   | { java: string; home: string; version: string; tooOld?: never }
   | { java?: never; tooOld: string[] }

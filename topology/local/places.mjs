@@ -11,7 +11,6 @@ const here = dirname(fileURLToPath(import.meta.url))
 
 export const repositoryDir = join(here, '..', '..')
 export const mavenDir = join(here, 'maven')
-export const requirementsFile = join(repositoryDir, 'services', 'training', 'requirements.txt')
 export const projectNode = join(repositoryDir, 'node_modules', '.bin', 'node')
 
 const javaMinimum = 21
@@ -30,13 +29,18 @@ export function serversDir() {
   return join(cacheDir(), `servers-${hashOf(poms.map((pom) => readFileSync(join(mavenDir, pom))))}`)
 }
 
-export function venvDir(pythonVersion) {
-  const platform = `${process.platform} ${process.arch} ${pythonVersion}`
-  return join(cacheDir(), `python-${hashOf([readFileSync(requirementsFile), platform])}`)
+/** Of a Python folder: `training` and the MLflow server, or `orchestration`. */
+export function requirementsFile(folder) {
+  return join(repositoryDir, 'services', folder, 'requirements.txt')
 }
 
-export function venvPython(pythonVersion) {
-  return join(venvDir(pythonVersion), 'bin', 'python')
+export function venvDir(pythonVersion, folder = 'training') {
+  const platform = `${process.platform} ${process.arch} ${pythonVersion}`
+  return join(cacheDir(), `python-${hashOf([readFileSync(requirementsFile(folder)), platform])}`)
+}
+
+export function venvPython(pythonVersion, folder = 'training') {
+  return join(venvDir(pythonVersion, folder), 'bin', 'python')
 }
 
 /** The first Java that is new enough: the registry needs 21 although Kafka would run on 17. */

@@ -21,6 +21,9 @@ export const usualPorts: Ports = {
   mlflow: 15000,
 }
 
+/** Of Dagster's page, which no stack needs. */
+const usualDagsterPort = 13_000
+
 // Below the range from which systems take the ports of outgoing connections: one of those could
 // otherwise sit on a server's port while that server restarts.
 const freeFrom = 20_000
@@ -28,12 +31,18 @@ const freeTo = 32_000
 
 export async function choosePorts(kind: 'usual' | 'free', taken?: string): Promise<Ports> {
   if (kind === 'usual') {
-    await refuseTaken(usualPorts, taken)
+    await refuseTaken({ ...usualPorts }, taken)
     return usualPorts
   }
   const names = Object.keys(usualPorts) as (keyof Ports)[]
   const ports = await freePorts(names.length)
   return Object.fromEntries(names.map((name, index) => [name, ports[index]])) as unknown as Ports
+}
+
+export async function chooseDagsterPort(kind: 'usual' | 'free'): Promise<number> {
+  if (kind === 'free') return (await freePorts(1))[0] as number
+  await refuseTaken({ dagster: usualDagsterPort }, '--free-ports')
+  return usualDagsterPort
 }
 
 /** Different ones, on which nothing listens at the moment. */
@@ -46,7 +55,10 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...chosen]
 }
 
-async function refuseTaken(ports: Ports, hint = "choose ports: 'free'"): Promise<void> {
+async function refuseTaken(
+  ports: Readonly<Record<string, number>>,
+  hint = "choose ports: 'free'",
+): Promise<void> {
   const problems = []
   for (const [name, port] of Object.entries(ports)) {
     if (!(await isFree(port))) problems.push(`port ${port}, which ${name} needs, is taken`)

@@ -9,8 +9,11 @@ const startTimeoutMs = 90_000
 /** Those of further brokers exist only in a cluster of three. */
 export type PartName = 'kafka' | 'kafka2' | 'kafka3' | 'registry' | 'postgres' | 's3' | 'mlflow'
 
+/** Dagster is no part of a stack: it starts beside one that runs. */
+type ServerName = PartName | 'dagster'
+
 export interface ServerSpec {
-  name: PartName
+  name: ServerName
   command: string
   args: string[]
   cwd: string
@@ -23,7 +26,7 @@ export interface ServerSpec {
 }
 
 export interface Server {
-  readonly name: PartName
+  readonly name: ServerName
   readonly port: number
   readonly logFile: string
   /** Of the process that runs now or ran last. */
@@ -47,7 +50,7 @@ export type OnCrash = (server: Server, crash: Crash) => void
 
 export async function startServer(
   spec: ServerSpec,
-  owner: Owner,
+  owner: Pick<Owner, 'spawn'>,
   signal: AbortSignal,
   onCrash: OnCrash,
 ): Promise<Server> {
@@ -84,7 +87,7 @@ export async function startServer(
 
 async function startChild(
   spec: ServerSpec,
-  owner: Owner,
+  owner: Pick<Owner, 'spawn'>,
   signal: AbortSignal,
 ): Promise<OwnedProcess> {
   const child = owner.spawn(spec)

@@ -51,7 +51,7 @@ export interface Stack {
   kafka: { brokers: string[] }
   /** The Confluent API. */
   registry: { url: string }
-  /** `mlflow`, `registry` and `churnstream` are reached as their owner, any other as the admin. */
+  /** Each of our databases is reached as its owner, any other as the admin. */
   postgres: { url(database: string): string }
   s3: S3Location
   mlflow: { url: string; webhookSecret: string }

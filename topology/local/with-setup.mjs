@@ -98,7 +98,11 @@ async function refuseMissing(java, python) {
         'Debian: apt install python3 python3-venv, macOS: brew install python@3.13',
     )
   }
-  if (python.python && !existsSync(places.venvPython(python.version))) {
+  const venvs = pythonFolders().map(([folder]) => folder)
+  if (
+    python.python &&
+    venvs.some((folder) => !existsSync(places.venvPython(python.version, folder)))
+  ) {
     const answer = await places.outputOf(python.python, [
       '-c',
       'import ensurepip, venv; print("ok")',
@@ -128,10 +132,23 @@ function missing(python) {
   if (!existsSync(places.serversDir())) {
     jobs.push({ what: 'Java servers', install: installServers })
   }
-  if (!existsSync(places.venvPython(python.version))) {
-    jobs.push({ what: 'Python packages', install: installPython })
+  for (const [folder, what] of pythonFolders()) {
+    if (existsSync(places.venvPython(python.version, folder))) continue
+    jobs.push({ what, install: (options) => installPython(folder, options) })
   }
   return jobs
+}
+
+/** Dagster takes another 400 MB: only for what runs it. */
+function pythonFolders() {
+  const runsDagster =
+    ['orchestrate.ts', 'test-run.ts'].includes(basename(script ?? '')) ||
+    scriptArgs.some((argument, index) => {
+      const option = scriptArgs[index - 1]
+      return argument === '--with=dagster' || (option === '--with' && argument === 'dagster')
+    })
+  const training = ['training', 'Python packages']
+  return runsDagster ? [training, ['orchestration', 'Dagster packages']] : [training]
 }
 
 /**
@@ -175,11 +192,12 @@ async function installServers({ java, job }) {
   })
 }
 
-async function installPython({ python, job }) {
-  await publish(places.venvDir(python.version), async (dir) => {
+async function installPython(folder, { python, job }) {
+  await publish(places.venvDir(python.version, folder), async (dir) => {
     await runLogged(job, python.python, ['-m', 'venv', dir], {})
     const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off']
-    const pinned = ['--require-hashes', '--only-binary', ':all:', '-r', places.requirementsFile]
+    const requirements = ['-r', places.requirementsFile(folder)]
+    const pinned = ['--require-hashes', '--only-binary', ':all:', ...requirements]
     await runLogged(job, join(dir, 'bin', 'python'), [...pip, ...pinned], {})
   })
 }

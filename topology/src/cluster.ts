@@ -1,6 +1,7 @@
 // Which topics must a Kafka cluster have, with which settings?
 import { services, type Service } from './services.ts'
 import {
+  backfillScores,
   deadLetterReceipts,
   deadLetterRetentionMs,
   deadLetterTopic,
@@ -16,7 +17,7 @@ export interface ClusterTopic {
 
 /** Every topic of the topology, dead letters included, as a cluster needs to be told. */
 export function clusterTopics(): ClusterTopic[] {
-  const all: Topic[] = Object.values(topics)
+  const all: Topic[] = [...Object.values(topics), backfillScores]
   const consumed = new Set(Object.values(services).flatMap((service: Service) => service.consumes))
   return [
     ...all.map((topic) => ({

@@ -85,6 +85,16 @@ export const topics = {
 
 export type TopicId = keyof typeof topics
 
+/**
+ * Scores of a replayed range, each with the header `run-id`. Written by a person's command and so by
+ * no service; whoever asked for the range reads it.
+ */
+export const backfillScores = playerTopic('backfill-scores', 'churn-score', {
+  cleanup: 'delete',
+  retentionMs: 30 * day,
+  carries: 'scores of a replayed range by a pinned version, with markers at its begin and end',
+})
+
 /** Where a record of this topic goes that cannot be processed: original bytes, reason in headers. */
 export function deadLetterTopic(topic: Pick<Topic, 'name'>): string {
   return `${topic.name}.dlq`

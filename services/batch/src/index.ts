@@ -19,9 +19,10 @@ export {
   type OutputValue,
   type ScoreRow,
 } from './core/score-row.ts'
+export { runCommand, type CommandWorld } from './command.ts'
 export { UsageError, exitCodeOf, exitCodes, textOf, type ExitCode } from './exit.ts'
 export { openInputs, type InputFile, type Inputs } from './inputs.ts'
-export { openScratch, sha256Of, type Scratch } from './files.ts'
+export { attemptFile, openDraft, openScratch, sha256Of, type Draft, type Scratch } from './files.ts'
 export { openInstallation, type Installation } from './installation.ts'
 export { openPinnedModel, type PinnedModel } from './model.ts'
 export { createObjects, type ObjectVersion, type Objects } from './objects.ts'

@@ -5,17 +5,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchNoisy } from './noisy.ts'
+import { benchReplay } from './replay.ts'
 import { benchRestore } from './restore.ts'
 import { benchRollout } from './rollout.ts'
 import { benchScore } from './score.ts'
 
-const usage = `npm run bench -- rollout|noisy|restore|score [options]
+const usage = `npm run bench -- rollout|noisy|restore|replay|score [options]
 
 Starts real servers on free ports where it needs them, measures, prints a table and ends.
 
   rollout        how soon an alias takes effect, and what swaps cost under load
   noisy          how long one player's burst delays the others of its partition
   restore        how soon a features replica is ready that takes over a partition
+  replay         how fast a million records are folded and scored again, and in how much memory
   score          how fast files of rows are scored, in how much memory, and against Python
   --players N    in the restored partition (100000)
   --rows N       in each scored file (1000000)
@@ -25,6 +27,7 @@ const benches = {
   rollout: benchRollout,
   noisy: benchNoisy,
   restore: benchRestore,
+  replay: benchReplay,
   score: benchScore,
 }
 type Name = keyof typeof benches

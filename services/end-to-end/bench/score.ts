@@ -1,11 +1,11 @@
 // npm run bench -- score: how fast are files of rows scored, in how much memory, and against Python?
 import { openInstallation, openRowWriter, type OutputColumn } from '@churnstream/batch'
 import { createRandom } from '@churnstream/simulator'
-import { findPython, rssBytesOf, venvPython } from '@churnstream/topology/local'
-import { spawn } from 'node:child_process'
+import { findPython, venvPython } from '@churnstream/topology/local'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { watched, type Watched } from './watched.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const main = here('../../batch/src/main.ts')
@@ -14,16 +14,6 @@ const model = here('../golden/model')
 const seed = 20_261_116
 const asOf = Date.UTC(2026, 10, 16)
 const rowsPerWrite = 5_000
-const sampleEveryMs = 250
-
-interface Watched {
-  /** The last line. */
-  readonly output: string
-  readonly seconds: number
-  /** Says more than seconds where other programs run too. */
-  readonly processorSeconds: number
-  readonly peakRssBytes: number
-}
 
 interface Run extends Omit<Watched, 'output'> {
   readonly rows: number
@@ -125,58 +115,4 @@ async function runBaseline(
 ): Promise<Run> {
   const { output, ...rest } = await watched(python, [baseline, model, source, target], signal)
   return { ...rest, ...(JSON.parse(output) as Pick<Run, 'rows' | 'mean'>) }
-}
-
-/** The shell's own words for what its children cost, after what they said. */
-const timed = '"$@"; code=$?; times; exit $code'
-
-/** From the start of the process to its end; memory is that of it and its children together. */
-async function watched(
-  command: string,
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<Watched> {
-  const startedAt = performance.now()
-  // In a group of its own, so that the shell does not end alone.
-  const child = spawn('sh', ['-c', timed, 'sh', command, ...args], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  let complaint = ''
-  child.stdout.on('data', (text: Buffer) => (output += text.toString()))
-  child.stderr.on('data', (text: Buffer) => {
-    complaint = `${complaint}${text.toString()}`.slice(-2_000)
-  })
-  const { pid } = child
-  const end = (): void => void (pid !== undefined && process.kill(-pid, 'SIGTERM'))
-  signal.addEventListener('abort', end)
-  let peakRssBytes = 0
-  const sampling = setInterval(() => {
-    if (pid !== undefined) peakRssBytes = Math.max(peakRssBytes, rssBytesOf(pid))
-  }, sampleEveryMs)
-  try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.on('error', reject)
-      child.on('close', resolve)
-    })
-    signal.throwIfAborted()
-    if (code !== 0) throw new Error(`${command} ended with ${code}:\n${complaint}`)
-    const seconds = (performance.now() - startedAt) / 1000
-    const lines = output.trim().split('\n')
-    const [own, children] = [lines.at(-3) ?? '', lines.at(-1) ?? '']
-    return { output: own, peakRssBytes, seconds, processorSeconds: toSeconds(children) }
-  } finally {
-    clearInterval(sampling)
-    signal.removeEventListener('abort', end)
-  }
-}
-
-/** Of user and system time, as `0m1.23s 0m0.40s`. */
-function toSeconds(line: string): number {
-  const times = [...line.matchAll(/(\d+)m([\d.]+)s/g)]
-  return times.reduce(
-    (sum, [, minutes, seconds]) => sum + Number(minutes) * 60 + Number(seconds),
-    0,
-  )
 }

@@ -56,6 +56,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
     dataDir: options.dataDir,
     ports: options.ports,
     modelSize: 'demo',
+    dagster: options.withDagster ? {} : undefined,
     signal: stopping.signal,
     onProgress: (line) => console.log(`[${elapsed()}] ${line}`),
     onFailure: fail,
@@ -223,14 +224,14 @@ function startSummary(live: Live, rate: number): NodeJS.Timeout {
   }, summaryEveryMs)
 }
 
-function printPlaces({ stack, urls }: Pipeline, options: DemoOptions): void {
+function printPlaces({ stack, urls, dagster }: Pipeline, options: DemoOptions): void {
   const where = options.dataDir === usualDataDir ? '' : ` --data-dir ${options.dataDir}`
   const model = (line: string): string => `npm run model -- ${line}${where}`
   console.log(`
   events     POST ${urls.ingestion}/v1/events
   Kafka      ${stack.kafka.brokers.join(',')}
   schemas    ${stack.registry.url}
-  MLflow     ${stack.mlflow.url}
+  MLflow     ${stack.mlflow.url}${dagster ? `\n  Dagster    ${dagster.url}` : ''}
   PostgreSQL ${stack.postgres.url('churnstream')}
   metrics    ${Object.values(urls)
     .map((url) => `${url}/metrics`)

@@ -10,9 +10,10 @@ export interface DemoOptions {
   readonly seed: number
   readonly dataDir: string
   readonly ports: 'usual' | 'free'
+  readonly withDagster: boolean
 }
 
-export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
+export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports] [--with dagster]
 
 Starts the real servers and all services, trains and registers a model on the first run, and
 streams simulated bettors through them until Ctrl-C.
@@ -22,7 +23,8 @@ streams simulated bettors through them until Ctrl-C.
   --rate 200     events a second, sent over HTTP
   --seed N       the simulated players; another seed each run unless told
   --data FOLDER  where the servers keep their data (.data)
-  --free-ports   let the system choose every port`
+  --free-ports   let the system choose every port
+  --with dagster the orchestration too: its page and its daemon`
 
 /** @throws Error that names the argument and what it should be */
 export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' {
@@ -35,10 +37,14 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
       seed: { type: 'string', default: String(Math.floor(Date.now() / 1000)) },
       data: { type: 'string', default: usualDataDir },
       'free-ports': { type: 'boolean', default: false },
+      with: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return 'help'
+  if (values.with !== undefined && values.with !== 'dagster') {
+    throw new Error(`--with takes dagster, not ${values.with}`)
+  }
   return {
     forMs: values.for === undefined ? undefined : parseDurationMs('--for', values.for, '60s'),
     reportFile: values.report,
@@ -46,6 +52,7 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
     seed: parseWhole('--seed', values.seed, 0, 2 ** 32),
     dataDir: values.data,
     ports: values['free-ports'] ? 'free' : 'usual',
+    withDagster: values.with === 'dagster',
   }
 }
 

@@ -1,10 +1,11 @@
 // Is there a champion in MLflow, and if not, how is the sample model made?
+import { buildTrainingSet } from '@churnstream/replay'
 import type { Stack } from '@churnstream/topology/local'
 import { createReadStream, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { buildTrainingSet } from '../training-set/build.ts'
+import { simulatedHistory } from './simulated-history.ts'
 
 const trainingFolder = fileURLToPath(new URL('../../training/', import.meta.url))
 
@@ -20,6 +21,7 @@ const sizes = {
 } as const
 
 const seed = 7
+const dayMs = 86_400_000
 /** Fixed, so that the sample model is the same wherever it is trained. */
 const historyEndsAt = Date.UTC(2026, 0, 1)
 
@@ -50,12 +52,19 @@ export async function trainModel(
   const folder = join(dataDir, 'training')
   mkdirSync(folder, { recursive: true })
   const file = join(folder, `training-set-${size}.csv.gz`)
-  const rows = await buildTrainingSet({
-    file,
-    ...sizes[size],
+  const { players, days, share } = sizes[size]
+  const history = {
     seed: options.seed ?? seed,
+    players,
+    startAt: historyEndsAt - days * dayMs,
     endAt: historyEndsAt,
-    onProgress,
+    signUpDays: days * 0.75,
+  }
+  const { rows } = await buildTrainingSet({
+    file,
+    partitions: [simulatedHistory(history, onProgress)],
+    seed: history.seed,
+    share,
   })
   onProgress(`${rows} labelled rows`)
   signal.throwIfAborted()

@@ -2,9 +2,12 @@
 import { createKafkajsKafka, createLog, messageOf, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, services, type ServiceId } from '@churnstream/topology'
 import {
+  chooseDagsterPort,
   rssBytesOf,
+  startDagster,
   startStack,
   tailOf,
+  type Dagster,
   type KafkaListener,
   type OwnedProcess,
   type Stack,
@@ -30,6 +33,8 @@ export interface PipelineOptions {
   readonly onFailure: (message: string) => void
   /** All by default. */
   readonly services?: readonly ServiceId[]
+  /** Started too when it is given, with these variables; the set-up must have installed it. */
+  readonly dagster?: Readonly<Record<string, string>> | undefined
   /** Of Kafka. */
   readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
@@ -42,6 +47,7 @@ export interface PipelineOptions {
 export interface Pipeline extends AsyncDisposable {
   readonly stack: Stack
   readonly kafka: Kafka
+  readonly dagster: Dagster | undefined
   /** Base URL of each service's HTTP server. */
   readonly urls: Readonly<Record<ServiceId, string>>
   /** The running process of a service. */
@@ -59,6 +65,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const { dataDir, ports, signal, onProgress, onFailure } = options
   const ids = options.services ?? (Object.keys(services) as ServiceId[])
   const servicePorts = await chooseServicePorts(ids, ports)
+  const dagsterPort = options.dagster ? await chooseDagsterPort(ports) : undefined
   const processes = new Map<ServiceId, OwnedProcess>()
   await using cleanUp = new AsyncDisposableStack()
 
@@ -115,11 +122,23 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   ids.forEach((id) => start(id))
   await Promise.all(ids.map((id) => untilReady(services[id].name, urls[id], signal)))
   onProgress('all services are ready')
+  const dagster =
+    dagsterPort === undefined
+      ? undefined
+      : await startDagster({
+          owner: stack,
+          port: dagsterPort,
+          variables: { ...environment.variables, ...options.dagster },
+          signal,
+          onProgress,
+          onCrash: (name, { exit, logTail }) => onFailure(ended(name, exit, logTail)),
+        })
 
   const owned = cleanUp.move()
   return {
     stack,
     kafka,
+    dagster,
     urls,
     process: (id) => processes.get(id) as OwnedProcess,
     async restart(id, env) {
@@ -137,7 +156,8 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       const own = [...processes].map(
         ([id, { pid }]) => [services[id].name, rssBytesOf(pid)] as const,
       )
-      return { ...stack.rssBytes(), ...Object.fromEntries(own) }
+      const orchestration = dagster === undefined ? {} : { dagster: dagster.rssBytes() }
+      return { ...stack.rssBytes(), ...Object.fromEntries(own), ...orchestration }
     },
     async [Symbol.asyncDispose]() {
       // Together, so that the drains overlap; the servers outlive them.

@@ -29,7 +29,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { runCommand, type Ended } from '../pipeline/command.ts'
+import { killed, runCommand, type Ended } from '../pipeline/command.ts'
 import { openEnvironment } from '../pipeline/environment.ts'
 import { openFolders, type Folder, type Folders } from '../rollout/folder.ts'
 
@@ -227,11 +227,8 @@ test('score - killed in the middle of a multipart upload nothing is seen, and th
   await put('rows/large.csv', csvOf(0, 60_000))
   const to = at('killed/scores.jsonl')
   const args = [at('rows/large.csv'), '--model', `models:/${modelName}/1`, '--to', to]
-  const killed = runCommand(scoreMain, args, dataDir, {
-    NODE_ENV: 'test',
-    FAILPOINT: 'mid-multipart:kill@1',
-  })
-  await assert.rejects(killed, { signal: 'SIGKILL' })
+  const failpoint = { NODE_ENV: 'test', FAILPOINT: 'mid-multipart:kill@1' }
+  assert.equal((await runCommand(scoreMain, args, dataDir, failpoint)).code, killed)
   assert.ok(!(await keysBelow('killed/')).includes('killed/scores.jsonl'))
   const summary = last(await score(...args)) as Summary
   assert.equal(summary.scored, 60_000)

@@ -1,6 +1,6 @@
 // How does every partition learn that event time goes on, also where nobody bets?
 import { TransientError, messageOf, type Log, type OutgoingRecord } from '@churnstream/runtime'
-import { clockKind, type Encoder } from '@churnstream/schemas'
+import { clockKind, type Encoder, type PlayerActivity } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Writer } from './writer.ts'
@@ -51,22 +51,25 @@ export function startClock(options: ClockOptions): AsyncDisposable {
   }
 }
 
+/** The statement that event time has reached this instant. */
+export const clockEvent = (nowMs: number): PlayerActivity => ({
+  eventId: `clock-${nowMs}`,
+  kind: clockKind,
+  playerId: '',
+  occurredAt: nowMs,
+  market: '',
+  acquisitionSource: null,
+  product: null,
+  stake: null,
+  payout: null,
+  odds: null,
+  inPlay: null,
+  amount: null,
+})
+
 /** One for each partition, without a key: it is about the partition, not about a player. */
 export function clockRecords(encoder: Encoder<'player-activity'>, nowMs: number): OutgoingRecord[] {
-  const value = encoder.encode({
-    eventId: `clock-${nowMs}`,
-    kind: clockKind,
-    playerId: '',
-    occurredAt: nowMs,
-    market: '',
-    acquisitionSource: null,
-    product: null,
-    stake: null,
-    payout: null,
-    odds: null,
-    inPlay: null,
-    amount: null,
-  })
+  const value = encoder.encode(clockEvent(nowMs))
   const { name, partitions } = topics.playerActivity
   return Array.from({ length: partitions }, (_, partition) => ({
     topic: name,

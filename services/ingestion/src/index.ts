@@ -1,5 +1,5 @@
-// What do tests need of ingestion? Its parts, without a broker.
-export { clockRecords, startClock } from './clock.ts'
+// What do replays and tests need of ingestion? Its rules, and its parts without a broker.
+export { clockEvent, clockRecords, startClock } from './clock.ts'
 export { checkEvent, type Checked, type Rejection, type TimeBounds } from './core/event.ts'
 export { maxEvents, parseEvents } from './core/request.ts'
 export { createIngestionMetrics } from './metrics.ts'

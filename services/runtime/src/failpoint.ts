@@ -13,6 +13,7 @@ export type Failpoint =
   | 'after-database-commit'
   | 'before-reply'
   | 'mid-multipart'
+  | 'after-file'
 
 const actions: Readonly<Record<string, NodeJS.Signals>> = { kill: 'SIGKILL', stop: 'SIGSTOP' }
 

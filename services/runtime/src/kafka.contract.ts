@@ -8,8 +8,13 @@ import type { Batch, ConsumedRecord, GroupConsumer, Kafka, OutgoingRecord } from
 
 export interface KafkaUnderTest {
   readonly kafka: Kafka
-  /** Aborts a transaction with these records, as a producer that changes its mind does. */
-  readonly abort?: (id: string, records: readonly OutgoingRecord[]) => Promise<void>
+  /** Leaves a transaction with these records open, as a producer that has not decided yet does. */
+  readonly begin?: (id: string, records: readonly OutgoingRecord[]) => Promise<Undecided>
+}
+
+export interface Undecided {
+  commit(): Promise<void>
+  abort(): Promise<void>
 }
 
 const waitMs = 30_000
@@ -92,6 +97,25 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     assert.deepEqual(textsOf(await readAll(kafka, topic, 0)), ['a', 'b', 'c'])
     assert.deepEqual(textsOf(await readAll(kafka, topic, 0, 2n)), ['c'])
     assert.deepEqual(textsOf(await readAll(kafka, topic, 1)), [])
+    const upTo = await Array.fromAsync(kafka.read(topic, 0, 1n, 2n))
+    assert.deepEqual(textsOf(upTo.flat()), ['b'])
+    assert.deepEqual(await kafka.firstOffsets(topic), [0n, 0n])
+  })
+
+  promise('read up to an end waits for what is undecided below it', async (under, topic) => {
+    const { kafka, begin } = under
+    if (begin === undefined) return
+    const producer = await kafka.openProducer()
+    await producer.send([record(topic, 0, 'a')])
+    const undecided = await begin(`open-${topic}`, [record(topic, 0, 'b')])
+    await producer.send([record(topic, 0, 'c'), record(topic, 0, 'd')])
+    await producer.close()
+    assert.deepEqual(textsOf(await readAll(kafka, topic, 0)), ['a'])
+    const reading = Array.fromAsync(kafka.read(topic, 0, 0n, 3n))
+    const first = await Promise.race([reading, delay(500)])
+    assert.equal(first, undefined)
+    await undecided.commit()
+    assert.deepEqual(textsOf((await reading).flat()), ['a', 'b', 'c'])
   })
 
   promise('a transaction shows its records and its offset together', async ({ kafka }, topic) => {
@@ -275,15 +299,17 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
   })
 
   promise('no reader sees an aborted record, also between committed ones', async (under, topic) => {
-    if (under.abort === undefined) return
-    const { kafka } = under
+    const { kafka, begin } = under
+    if (begin === undefined) return
+    const abort = async (records: readonly OutgoingRecord[]): Promise<void> =>
+      (await begin(`abort-${topic}`, records)).abort()
     const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
     const followed: string[] = []
     const follower = kafka.follow(topic, (records) => followed.push(...textsOf(records)))
     await producer.commit({ records: [record(topic, 0, 'a')] })
-    await under.abort(`abort-${topic}`, [record(topic, 0, 'no'), record(topic, 0, 'no')])
+    await abort([record(topic, 0, 'no'), record(topic, 0, 'no')])
     await producer.commit({ records: [record(topic, 0, 'b')] })
-    await under.abort(`abort-${topic}`, [record(topic, 0, 'no')])
+    await abort([record(topic, 0, 'no')])
     await producer.close()
     const consumed: string[] = []
     const consumer = await kafka.consume({

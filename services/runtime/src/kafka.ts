@@ -118,10 +118,20 @@ export interface Kafka {
   openProducer(): Promise<Producer>
   /** The group's committed next offset; where it never committed, the partition's first offset. */
   committedOffset(groupId: string, topic: string, partition: number): Promise<bigint>
+  /** The oldest offset that retention has left of each partition, in partition order. */
+  firstOffsets(topic: string): Promise<bigint[]>
   /** One past the last offset of each partition, in partition order. */
   endOffsets(topic: string): Promise<bigint[]>
-  /** Committed records from an offset (default: the first) up to the end as it stands at the call. */
-  read(topic: string, partition: number, from?: bigint): AsyncIterable<readonly ConsumedRecord[]>
+  /**
+   * Committed records from an offset (default: the first) up to the end as it stands at the call. Up
+   * to `end` where it is given: transactions that are open below it are waited for.
+   */
+  read(
+    topic: string,
+    partition: number,
+    from?: bigint,
+    end?: bigint,
+  ): AsyncIterable<readonly ConsumedRecord[]>
   /** Committed records of all partitions from the start (or the end), for ever. */
   follow(
     topic: string,

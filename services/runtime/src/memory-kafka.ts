@@ -47,8 +47,9 @@ export class MemoryCluster {
         this.#partition(topic, partition)
         return this.#offsets.get(offsetKey(group, topic, partition)) ?? 0n
       },
+      firstOffsets: async (topic) => this.#partitions(topic).map(() => 0n),
       endOffsets: async (topic) => this.#partitions(topic).map((log) => BigInt(log.length)),
-      read: (topic, partition, from) => this.#read(topic, partition, from),
+      read: (topic, partition, from, end) => this.#read(topic, partition, from, end),
       follow: (topic, onRecords, options) =>
         this.#follow(topic, onRecords, options?.from ?? 'start'),
       ensureTopics: async (specs) => this.#ensureTopics(specs),
@@ -234,8 +235,10 @@ export class MemoryCluster {
     topic: string,
     partition: number,
     from = 0n,
+    until?: bigint,
   ): AsyncGenerator<readonly ConsumedRecord[]> {
-    const end = this.#partition(topic, partition).length
+    const { length } = this.#partition(topic, partition)
+    const end = until === undefined ? length : Math.min(length, Number(until))
     for (let start = Number(from); start < end; start += fetchRecords) {
       await Promise.resolve()
       yield this.#partition(topic, partition).slice(start, Math.min(end, start + fetchRecords))

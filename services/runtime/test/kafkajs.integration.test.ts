@@ -28,7 +28,7 @@ after(async () => {
 
 kafkaContract('kafkajs', async () => ({
   kafka,
-  async abort(id, records) {
+  async begin(id, records) {
     const { Kafka, logLevel } = loadKafkajs()
     const client = new Kafka({
       brokers: stack.kafka.brokers,
@@ -41,8 +41,14 @@ kafkaContract('kafkajs', async () => ({
     for (const { topic, partition, key, value } of records) {
       await transaction.send({ topic, messages: [{ key, value, partition }] })
     }
-    await transaction.abort()
-    await producer.disconnect()
+    const end = async (how: () => Promise<void>): Promise<void> => {
+      await how()
+      await producer.disconnect()
+    }
+    return {
+      commit: () => end(() => transaction.commit()),
+      abort: () => end(() => transaction.abort()),
+    }
   },
 }))
 
@@ -99,6 +105,7 @@ test('kafkajs - with the broker away every call is trouble of the world, never a
     ['openProducer', () => away.openProducer()],
     ['openTransactional', () => away.openTransactional('away', { partitions: [] })],
     ['committedOffset', () => away.committedOffset('away', 'away', 0)],
+    ['firstOffsets', () => away.firstOffsets('away')],
     ['endOffsets', () => away.endOffsets('away')],
     ['read', () => Array.fromAsync(away.read('away', 0))],
     ['ensureTopics', () => away.ensureTopics([{ name: 'away', partitions: 1, config: {} }])],

@@ -1,11 +1,12 @@
 // Does the fast code say what the obvious code says, whatever comes?
-import { clockKind } from '@churnstream/schemas'
+import { clockKind, type PlayerActivity } from '@churnstream/schemas'
 import * as fc from 'fast-check'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { histories } from './histories.ts'
 import { Oracle } from './oracle.ts'
 import { PartitionState } from './partition.ts'
+import { dayMs } from './players.ts'
 
 const seed = 20_260_101
 
@@ -34,6 +35,42 @@ test('PartitionState - vectors and labels are those of a plain look at all event
     Object.values(seen).every((count) => count > 500),
     JSON.stringify(seen),
   )
+})
+
+test('looksAt - says what a plain look at the events before an instant says, and changes nothing', () => {
+  const seen = { looks: 0, silent: 0 }
+  const checked = fc.property(histories(100), fc.integer({ min: 0, max: 40 }), (inputs, daysOn) => {
+    const newestAt = Math.max(...inputs.map(({ occurredAt }) => occurredAt))
+    const asOf = newestAt + daysOn * dayMs + 1
+    const oracle = new Oracle()
+    const state = new PartitionState()
+    const untouched = new PartitionState()
+    const fold = (of: PartitionState, input: PlayerActivity, offset: number) =>
+      input.kind === clockKind ? of.onClock(input.occurredAt, offset) : of.onActivity(input, offset)
+    for (const [offset, input] of inputs.entries()) {
+      fold(state, input, offset)
+      fold(untouched, input, offset)
+      if (input.kind === clockKind) oracle.onClock(input.occurredAt)
+      else oracle.onActivity(input)
+      // A look in between must leave no trace.
+      if (offset % 7 === 0) for (const _ of state.looksAt(asOf, 0)) seen.looks++
+    }
+    const seenSinceAt = asOf - 20 * dayMs
+    const looks = [...state.looksAt(asOf, seenSinceAt)]
+    const expected = oracle.looksAt(asOf)
+    assert.deepEqual(
+      looks,
+      expected.filter(({ lastSeenAt }) => lastSeenAt >= seenSinceAt),
+    )
+    seen.silent += expected.length - looks.length
+    for (const { playerId } of expected) {
+      assert.deepEqual(state.snapshot(playerId), untouched.snapshot(playerId))
+    }
+    const clockAt = asOf + 35 * dayMs
+    assert.deepEqual(state.onClock(clockAt, 1_000), untouched.onClock(clockAt, 1_000))
+  })
+  fc.assert(checked, { seed, numRuns: 200 })
+  assert.ok(seen.looks > 500 && seen.silent > 20, JSON.stringify(seen))
 })
 
 /** What is left of a partition when its process ends: a snapshot of each player. */

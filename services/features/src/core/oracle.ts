@@ -1,7 +1,7 @@
 // What would the obvious code make of the records? The oracle of the fast one, for tests.
 import type { PlayerActivity } from '@churnstream/schemas'
 import type { Label } from './labels.ts'
-import type { Outcome, Result } from './partition.ts'
+import type { Look, Outcome, Result } from './partition.ts'
 import type { Features } from './vector.ts'
 
 const dayMs = 86_400_000
@@ -74,6 +74,16 @@ export class Oracle {
       result.outcomes.push(...labels.map((label) => outcomeOf(player, label, clockAt)))
     }
     return result
+  }
+
+  looksAt(asOf: number): Look[] {
+    return [...this.#players.values()]
+      .sort((a, b) => (a.playerId < b.playerId ? -1 : 1))
+      .map(({ playerId, events }) => ({
+        playerId,
+        lastSeenAt: newest(events),
+        features: featuresOf(events, asOf),
+      }))
   }
 }
 

@@ -33,6 +33,13 @@ export interface Result {
   readonly outcomes: Outcome[]
 }
 
+/** A player as of an instant that no record named. */
+export interface Look {
+  readonly playerId: string
+  readonly lastSeenAt: number
+  readonly features: Features
+}
+
 /** The players of one partition. Time is data: it only asks what the records say. */
 export class PartitionState {
   readonly #players = new Players()
@@ -85,6 +92,22 @@ export class PartitionState {
       }
     }
     return result
+  }
+
+  /**
+   * Each player who was seen at or after an instant, by name, with the features as of another one
+   * that no folded event may be later than. It changes nothing: no label is owed for a look.
+   */
+  *looksAt(asOf: number, seenSinceAt: number): Generator<Look> {
+    const players = this.#players
+    const slots = Array.from({ length: players.size }, (_, slot) => slot)
+    slots.sort((a, b) => (players.idOf(a) < players.idOf(b) ? -1 : 1))
+    for (const slot of slots) {
+      const block = players.at(slot)
+      const lastSeenAt = block.reals[block.realAt + real.lastSeenAt] as number
+      if (lastSeenAt < seenSinceAt) continue
+      yield { playerId: players.idOf(slot), lastSeenAt, features: toFeatures(players, block, asOf) }
+    }
   }
 
   /** Players changed since the last call, as changelog records. */

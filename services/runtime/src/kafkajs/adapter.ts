@@ -78,6 +78,11 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
     return admin
   }
 
+  async function offsetsOf(topic: string, which: 'low' | 'high'): Promise<bigint[]> {
+    const offsets = await (await openAdmin()).fetchTopicOffsets(topic)
+    return offsets.sort((a, b) => a.partition - b.partition).map((offset) => BigInt(offset[which]))
+  }
+
   return {
     consume: (consumeOptions) => consume(client, consumeOptions, log),
 
@@ -130,16 +135,17 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
         return BigInt(low)
       }),
 
-    endOffsets: (topic) =>
-      attempt(`reading the end offsets of ${topic}`, async () => {
-        const offsets = await (await openAdmin()).fetchTopicOffsets(topic)
-        return offsets
-          .sort((a, b) => a.partition - b.partition)
-          .map((offset) => BigInt(offset.high))
-      }),
+    firstOffsets: (topic) =>
+      attempt(`reading the first offsets of ${topic}`, () => offsetsOf(topic, 'low')),
 
-    read: (topic, partition, from) =>
-      attemptAll(`reading ${topic}-${partition}`, readPartition(client, topic, partition, from)),
+    endOffsets: (topic) =>
+      attempt(`reading the end offsets of ${topic}`, () => offsetsOf(topic, 'high')),
+
+    read: (topic, partition, from, end) =>
+      attemptAll(
+        `reading ${topic}-${partition}`,
+        readPartition(client, topic, partition, from, end),
+      ),
 
     follow: (topic, onRecords, followOptions) =>
       follow(client, openAdmin, topic, onRecords, followOptions?.from ?? 'start', log),

@@ -124,30 +124,48 @@ export class PartitionReader {
   }
 }
 
-/** Committed records from an offset (default: the first) up to the end as it stands now. */
+/** How long a fetch waits for an open transaction to be decided before it asks again. */
+const undecidedWaitMs = 100
+
+/**
+ * Committed records from an offset (default: the first) up to the end as it stands now, or up to the
+ * end that is given, when every transaction below it is decided.
+ */
 export async function* readPartition(
   client: KafkajsClient,
   topic: string,
   partition: number,
   from?: bigint,
+  until?: bigint,
 ): AsyncGenerator<readonly ConsumedRecord[]> {
   const reader = new PartitionReader(client, topic)
   try {
     await reader.open()
     let position = from ?? (await reader.firstOffset(partition))
-    let end: bigint | undefined
+    let end = until
+    let waitMs = 0
     while (end === undefined || position < end) {
-      const [fetched] = await reader.fetch(new Map([[partition, position]]), 0)
+      const [fetched] = await reader.fetch(new Map([[partition, position]]), waitMs)
       if (fetched === undefined) throw new TransientError(`no answer for ${topic}-${partition}`)
-      end ??= fetched.lastStableOffset
-      if (fetched.records.length > 0) yield fetched.records
+      const { records, next, lastStableOffset } = fetched
+      end ??= lastStableOffset
+      const within = until === undefined ? records : upTo(until, records)
+      if (within.length > 0) yield within
+      const isUndecided = lastStableOffset <= next && next < end
       // Nothing more was returned below the end: compaction removed what stood there.
-      if (fetched.next === position) return
-      position = fetched.next
+      if (next === position && !isUndecided) return
+      waitMs = isUndecided ? undecidedWaitMs : 0
+      position = next
     }
   } finally {
     await reader.close()
   }
+}
+
+function upTo(end: bigint, records: readonly ConsumedRecord[]): readonly ConsumedRecord[] {
+  const last = records.at(-1)
+  if (last === undefined || last.offset < end) return records
+  return records.filter(({ offset }) => offset < end)
 }
 
 function createCluster(client: KafkajsClient): Cluster {
