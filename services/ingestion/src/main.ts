@@ -90,6 +90,7 @@ await runMain(async () => {
       writer,
       encoder,
       now: Date.now,
+      metrics: ingestion,
       log,
       onFatal,
     })

@@ -11,7 +11,7 @@ import { DecodeProblem, Decoder, Encoder, schemaText, typeOf } from '@churnstrea
 import { fixedSchemas } from '@churnstream/schemas/testing'
 import type { FastifyInstance } from 'fastify'
 import { Allowance, type AllowanceSettings } from './core/allowance.ts'
-import { createIngestionMetrics } from './metrics.ts'
+import { createIngestionMetrics, type IngestionMetrics } from './metrics.ts'
 import { createServer, type ServerOptions } from './server.ts'
 import { createWriter, type Writer, type WriterOptions } from './writer.ts'
 
@@ -67,6 +67,7 @@ export interface Rig extends AsyncDisposable {
   readonly broker: FakeBroker
   readonly writer: Writer
   readonly health: Health
+  readonly metrics: IngestionMetrics
   readonly fatal: unknown[]
 }
 
@@ -116,6 +117,7 @@ export async function createRig(
     broker,
     writer,
     health,
+    metrics: ingestion,
     fatal,
     async [Symbol.asyncDispose]() {
       broker.release()

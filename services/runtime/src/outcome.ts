@@ -9,6 +9,8 @@ export type Outcome =
   /** Poison: set aside with its original bytes. */
   | { readonly kind: 'dead-letter'; readonly reason: string; readonly detail: string }
 
+export const outcomeKinds = ['emit', 'skip', 'dead-letter'] as const satisfies Outcome['kind'][]
+
 export const emit = (records: readonly OutgoingRecord[]): Outcome => ({ kind: 'emit', records })
 export const skip = (reason: string): Outcome => ({ kind: 'skip', reason })
 export const deadLetter = (reason: string, detail: string): Outcome => ({

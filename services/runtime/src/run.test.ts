@@ -1,7 +1,7 @@
 // Does the loop keep its promises, whatever breaks?
 import { Decoder, Encoder, type PlayerActivity } from '@churnstream/schemas'
 import { fixedSchemas } from '@churnstream/schemas/testing'
-import { deadLetterTopic, services, topics } from '@churnstream/topology'
+import { deadLetterTopic, loopMetrics, services, topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
@@ -53,12 +53,14 @@ async function send(
   kafka: Kafka,
   values: readonly (PlayerActivity | Buffer | null)[],
   partition = 0,
+  timestampMs = Date.now(),
 ) {
   const producer = await kafka.openProducer()
   await producer.send(
     values.map((value): OutgoingRecord => {
       const bytes = value === null || Buffer.isBuffer(value) ? value : encoder.encode(value)
-      return { topic: input.name, partition, key: 'key', value: bytes, headers: { from: 'test' } }
+      const headers = { from: 'test' }
+      return { topic: input.name, partition, key: 'key', value: bytes, headers, timestampMs }
     }),
   )
   await producer.close()
@@ -183,16 +185,44 @@ test('run - each outcome is counted by what it was and why', async () => {
   })
   await until('all is done', async () => (await committed(kafka)) === 3n)
   await running.stop()
-  const counted = await running.metrics.registry.getSingleMetricAsString(
-    'churnstream_records_total',
-  )
-  for (const labels of [
-    'outcome="skip",reason="duplicate"',
-    'outcome="dead-letter",reason="odd"',
-    'outcome="emit",reason=""',
+  const { registry } = running.metrics
+  const page = await registry.metrics()
+  for (const series of [
+    'consumed_records_total{topic="player-activity",partition="0",service="test"} 3',
+    'records_total{topic="player-activity",partition="0",outcome="emit",service="test"} 1',
+    'records_total{topic="player-activity",partition="0",outcome="skip",service="test"} 1',
+    'records_total{topic="player-activity",partition="0",outcome="dead-letter",service="test"} 1',
+    'records_total{topic="player-activity",partition="1",outcome="dead-letter",service="test"} 0',
+    'record_reasons_total{topic="player-activity",outcome="skip",reason="duplicate",service="test"} 1',
+    'record_reasons_total{topic="player-activity",outcome="dead-letter",reason="odd",service="test"} 1',
+    'produced_records_total{topic="player-activity.dlq",service="test"} 1',
+    'produced_records_total{topic="feature-vectors",service="test"} 0',
+    'event_to_commit_seconds_count{service="test"} 3',
   ]) {
-    assert.match(counted, new RegExp(`${labels}.*\\} 1`))
+    assert.ok(page.includes(`churnstream_${series}\n`), `${series} in ${page}`)
   }
+})
+
+test('run - lag is the age of the oldest record that waits, and nothing once it is done', async () => {
+  const { cluster, kafka } = await createCluster()
+  const running = start(kafka, countingProcessor())
+  const ageSeconds = 3_600
+  const lag = async () => {
+    const text = await running.metrics.registry.getSingleMetricAsString(loopMetrics.lagSeconds.name)
+    return Number(/partition="0".*\} (.+)$/m.exec(text)?.[1])
+  }
+  await until('partitions are owned', async () => (await lag()) === 0)
+  let away = true
+  cluster.failpoint = () => {
+    if (away) throw new TransientError('the broker is away')
+  }
+  await send(kafka, [event('ada', 0), event('ada', 1)], 0, Date.now() - ageSeconds * 1_000)
+  await until('the lag shows', async () => (await lag()) >= ageSeconds)
+  const replaced = await running.metrics.registry.metrics()
+  assert.match(replaced, /producers_replaced_total\{reason="outcome-unknown",\S+\} [1-9]/)
+  away = false
+  await until('all is done', async () => (await committed(kafka)) === 2n && (await lag()) === 0)
+  await running.stop()
 })
 
 for (const point of ['before-commit', 'after-commit'] as const) {

@@ -3,7 +3,7 @@ import { DecodeProblem, type RecordDecoder, type Schemas } from '@churnstream/sc
 import { deadLetterTopic, type Service, type Topic } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toDeadLetter } from './dead-letter.ts'
-import { RebalanceError, TransientError, messageOf } from './errors.ts'
+import { RebalanceError, TransientError, isFenced, messageOf } from './errors.ts'
 import { failpoint, type Failpoint } from './failpoint.ts'
 import type { Health } from './http.ts'
 import type {
@@ -16,8 +16,8 @@ import type {
   TransactionalProducer,
 } from './kafka.ts'
 import type { Log } from './log.ts'
-import type { Metrics } from './metrics.ts'
-import { deadLetter, type Outcome } from './outcome.ts'
+import { createLoopMetrics, type Metrics } from './metrics.ts'
+import { deadLetter, outcomeKinds, type Outcome } from './outcome.ts'
 import { isAway, untilUp } from './until-up.ts'
 
 export interface Received<V> {
@@ -88,6 +88,8 @@ interface Lane {
   next: bigint
   /** Whether a batch has been checked to start no later than that. */
   begun: boolean
+  /** Whether a commit was begun and not answered. */
+  committing: boolean
 }
 
 /**
@@ -100,13 +102,30 @@ interface Lane {
  */
 export async function run<V>(options: RunOptions<V>): Promise<void> {
   const { kafka, schemas, service, topic, decoder, processor } = options
-  const { signal, log, metrics, health } = options
+  const { signal, log, health } = options
   const group = service.name
   const lanes = new Map<number, Lane>()
   /** Lanes that are being opened for the newest assignment, before their first record comes. */
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
   /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
   const stateAt = new Map<number, bigint>()
+  /** When the oldest record was taken that is not committed, where there is one. */
+  const oldestWaitingAt = new Map<number, number>()
+  const owned = new Set<number>()
+  const restoringSince = new Map<number, number>()
+  let cameRoundAt = performance.now()
+  const metrics = createLoopMetrics(options.metrics, topic.name, {
+    lagSeconds: () =>
+      [...owned].map((partition) => {
+        const oldestAt = oldestWaitingAt.get(partition)
+        return [partition, oldestAt === undefined ? 0 : secondsSince(oldestAt)] as const
+      }),
+    restoreSeconds: () => {
+      const longest = Math.min(performance.now(), ...restoringSince.values())
+      return (performance.now() - longest) / 1000
+    },
+    loopSeconds: () => (performance.now() - cameRoundAt) / 1000,
+  })
 
   health.waitFor('group', 'no partitions were assigned yet')
   const consumerOptions: ConsumeOptions = {
@@ -116,16 +135,18 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
     ...(options.fetchWaitMs === undefined ? {} : { fetchWaitMs: options.fetchWaitMs }),
+    onFetched: () => (cameRoundAt = performance.now()),
     onAssigned(partitions, generation) {
       metrics.assignments.inc()
+      metrics.assignedPartitions.set(partitions.length)
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
       for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
         if (partitions.includes(partition)) continue
         void closeLane(partition)
         stateAt.delete(partition)
         processor.state?.release(partition)
-        metrics.lag.remove({ topic: topic.name, partition: String(partition) })
       }
+      countFrom(partitions)
       void openAll(partitions, generation)
     },
     onBatch,
@@ -152,8 +173,9 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       } catch (error) {
         if (error instanceof RebalanceError) throw error
         if (!isAway(error)) throw error
+        const reason = reasonOf(error, lanes.get(batch.partition))
         await closeLane(batch.partition)
-        metrics.producersReplaced.inc({ reason: error.name })
+        metrics.producersReplaced.inc({ reason })
         const waitMs = retryDelayMs(attempt, error)
         log.warn(
           {
@@ -175,6 +197,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function workThrough(batch: Batch): Promise<void> {
     const { partition, generation } = batch
+    const first = batch.records[0]
+    if (first !== undefined && !oldestWaitingAt.has(partition)) {
+      oldestWaitingAt.set(partition, first.timestampMs)
+    }
     const ahead = opening.get(partition)
     opening.delete(partition)
     if (ahead?.generation === generation) await ahead.lane
@@ -191,9 +217,16 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       if (batch.isStale()) return
       const chunk = pending.slice(start, start + chunkRecords)
       await workThroughChunk(batch, current, chunk)
+      cameRoundAt = performance.now()
+      const last = chunk.at(-1) as ConsumedRecord
+      const left = pending.length - start - chunk.length
+      const waiting =
+        left > 0 ? pending[start + chunk.length] : batch.remaining > 0n ? last : undefined
+      waitsSince(partition, waiting?.timestampMs, Number(batch.remaining) + left)
       await batch.heartbeat()
     }
     const last = batch.records.at(-1)
+    if (pending.length === 0) waitsSince(partition, undefined, Number(batch.remaining))
     if (last !== undefined) batch.resolve(last.offset)
   }
 
@@ -225,11 +258,14 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       if (processor.state && stateAt.get(partition) !== next) {
         stateAt.delete(partition)
         const startedAt = performance.now()
+        restoringSince.set(partition, startedAt)
         const changelog = passing(
           'mid-restore',
           kafka.read(processor.state.changelog.name, partition),
         )
-        const players = await processor.state.restore(partition, changelog)
+        const players = await processor.state
+          .restore(partition, changelog)
+          .finally(() => restoringSince.delete(partition))
         const seconds = (performance.now() - startedAt) / 1000
         metrics.restoreSeconds.observe(seconds)
         log.info(
@@ -239,7 +275,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         stateAt.set(partition, next)
       }
       await processor.opened?.(partition)
-      const lane: Lane = { generation, producer, next, begun: false }
+      const lane: Lane = { generation, producer, next, begun: false, committing: false }
       lanes.set(partition, lane)
       return lane
     } catch (error) {
@@ -312,34 +348,80 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
     const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
     failpoint('after-process')
+    lane.committing = true
     await lane.producer.commit({
       records,
       offset: { groupId: group, topic: topic.name, partition, next },
     })
+    lane.committing = false
     failpoint('after-commit')
     lane.next = next
     if (processor.state) stateAt.set(partition, next)
-    count(settled)
+    count(partition, chunk, settled, records)
     metrics.transactionRecords.observe(chunk.length)
     metrics.transactionSeconds.observe((performance.now() - startedAt) / 1000)
-    metrics.lag.set(
-      { topic: topic.name, partition: String(partition) },
-      Number(batch.highWatermark - next),
-    )
   }
 
-  function count(outcomes: readonly Outcome[]): void {
-    const counts = new Map<string, { outcome: string; reason: string; n: number }>()
+  /** What a record costs here is an addition or two; everything with labels is counted by chunk. */
+  function count(
+    partition: number,
+    chunk: readonly ConsumedRecord[],
+    outcomes: readonly Outcome[],
+    written: readonly OutgoingRecord[],
+  ): void {
+    const at = { topic: topic.name, partition: String(partition) }
+    const emitted = { emit: 0, skip: 0, 'dead-letter': 0 }
+    const reasons = new Map<string, { outcome: string; reason: string; n: number }>()
     for (const outcome of outcomes) {
-      const reason = outcome.kind === 'emit' ? '' : outcome.reason
-      const key = `${outcome.kind} ${reason}`
-      const entry = counts.get(key)
+      emitted[outcome.kind]++
+      if (outcome.kind === 'emit') continue
+      const { kind, reason } = outcome
+      const entry = reasons.get(`${kind} ${reason}`)
       if (entry) entry.n++
-      else counts.set(key, { outcome: outcome.kind, reason, n: 1 })
+      else reasons.set(`${kind} ${reason}`, { outcome: kind, reason, n: 1 })
     }
-    for (const { outcome, reason, n } of counts.values()) {
-      metrics.records.inc({ topic: topic.name, outcome, reason }, n)
+    metrics.consumed.inc(at, chunk.length)
+    for (const [outcome, n] of Object.entries(emitted)) metrics.records.inc({ ...at, outcome }, n)
+    for (const { outcome, reason, n } of reasons.values()) {
+      metrics.reasons.inc({ topic: topic.name, outcome, reason }, n)
     }
+    const produced = new Map<string, number>()
+    for (const record of written) produced.set(record.topic, (produced.get(record.topic) ?? 0) + 1)
+    for (const [name, n] of produced) metrics.produced.inc({ topic: name }, n)
+
+    const nowMs = Date.now()
+    let newestAt = 0
+    for (const { timestampMs } of chunk) {
+      metrics.eventToCommit.add(Math.max(0, nowMs - timestampMs) / 1000)
+      if (timestampMs > newestAt) newestAt = timestampMs
+    }
+    metrics.newestCommitted.set(at, newestAt / 1000)
+  }
+
+  /** The series of what is owned now, from 0 on, and of nothing else where they say what is now. */
+  function countFrom(partitions: readonly number[]): void {
+    metrics.lag.reset()
+    metrics.newestCommitted.reset()
+    owned.clear()
+    for (const partition of oldestWaitingAt.keys()) {
+      if (!partitions.includes(partition)) oldestWaitingAt.delete(partition)
+    }
+    for (const partition of partitions) {
+      const at = { topic: topic.name, partition: String(partition) }
+      owned.add(partition)
+      metrics.lag.set(at, 0)
+      metrics.consumed.inc(at, 0)
+      for (const outcome of outcomeKinds) metrics.records.inc({ ...at, outcome }, 0)
+    }
+    for (const name of reachOf(service, topic, 0).partitions) {
+      metrics.produced.inc({ topic: name.topic }, 0)
+    }
+  }
+
+  function waitsSince(partition: number, oldestAt: number | undefined, behind: number): void {
+    if (oldestAt === undefined) oldestWaitingAt.delete(partition)
+    else oldestWaitingAt.set(partition, oldestAt)
+    metrics.lag.set({ topic: topic.name, partition: String(partition) }, behind)
   }
 
   async function closeLane(partition: number): Promise<void> {
@@ -348,6 +430,13 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     lanes.delete(partition)
     await lane.producer.close()
   }
+}
+
+const secondsSince = (atMs: number): number => Math.max(0, Date.now() - atMs) / 1000
+
+function reasonOf(error: unknown, lane: Lane | undefined): string {
+  if (isFenced(error)) return 'fenced'
+  return lane?.committing === true ? 'outcome-unknown' : 'dependency-away'
 }
 
 async function* passing<T>(name: Failpoint, all: AsyncIterable<T>): AsyncGenerator<T> {

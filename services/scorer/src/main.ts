@@ -20,7 +20,7 @@ import { createArtifactClient, createS3Artifacts } from './artifact.ts'
 import { config } from './config.ts'
 import { createEngine } from './engine.ts'
 import { createGates } from './gates.ts'
-import { createScorerMetrics } from './metrics.ts'
+import { countModels, createScorerMetrics } from './metrics.ts'
 import { createModels } from './models.ts'
 import { createScoreEncoders, createScoreProcessor } from './processor.ts'
 import { createReportEncoder, createReports } from './reports.ts'
@@ -107,11 +107,7 @@ await runMain(async () => {
     },
     log,
     health,
-    onSwap(key, epoch, tookMs) {
-      scorer.modelEpoch.set({ key }, epoch)
-      scorer.swapSeconds.observe(tookMs / 1000)
-    },
-    onRefused: (key, reason) => scorer.refused.inc({ key, reason }),
+    ...countModels(scorer),
   })
   // Without a model nothing is consumed: the vectors wait in Kafka.
   const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
@@ -129,9 +125,9 @@ await runMain(async () => {
         shadowEngine: engines.shadow,
         shadow: { sample: env.SHADOW_SAMPLE, waitMs: env.SHADOW_WAIT_MS },
         log,
-        onScored(timestampMs, model, version) {
-          scorer.latency.observe(Math.max(0, Date.now() - timestampMs) / 1000)
-          scorer.scores.inc({ model, version })
+        onScored(model, version, scores) {
+          scorer.scores.inc({ model, version }, scores.length)
+          for (const score of scores) if (Number.isFinite(score)) scorer.score.add(score)
         },
       }),
       sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,

@@ -201,6 +201,7 @@ async function consume(
     generation++
     options.onAssigned(payload.memberAssignment[options.topic] ?? [], generation)
   })
+  consumer.on(consumer.events.FETCH, () => options.onFetched?.())
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (payload.restart) log.warn({ reason: messageOf(payload.error) }, 'the consumer restarts')
     else fail(new FatalError(`the consumer of ${options.topic} ended`, { cause: payload.error }))
@@ -244,7 +245,7 @@ function toBatch(
     partition,
     generation,
     fetchedOffset: BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset),
-    highWatermark: BigInt(batch.highWatermark),
+    remaining: BigInt(batch.offsetLag()),
     records: batch.messages.map(toConsumed),
     isStale: () => failed() || payload.isStale() || !payload.isRunning(),
     heartbeat: async () => {
