@@ -7,6 +7,11 @@ export function cacheDir(): string
 export function serversDir(): string
 export function venvDir(pythonVersion: string): string
 export function venvPython(pythonVersion: string): string
+export function prometheusDir(): string
+export function findPrometheus(): Promise<
+  | { prometheus: string; promtool: string; missing?: never }
+  | { prometheus?: never; promtool?: never; missing: string }
+>
 export function findJava(): Promise<
   | { java: string; home: string; version: string; tooOld?: never }
   | { java?: never; tooOld: string[] }

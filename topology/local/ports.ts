@@ -9,6 +9,7 @@ export interface Ports {
   postgres: number
   s3: number
   mlflow: number
+  prometheus: number
 }
 
 export const usualPorts: Ports = {
@@ -19,6 +20,7 @@ export const usualPorts: Ports = {
   postgres: 15432,
   s3: 19000,
   mlflow: 15000,
+  prometheus: 19090,
 }
 
 // Below the range from which systems take the ports of outgoing connections: one of those could
@@ -26,9 +28,14 @@ export const usualPorts: Ports = {
 const freeFrom = 20_000
 const freeTo = 32_000
 
-export async function choosePorts(kind: 'usual' | 'free', taken?: string): Promise<Ports> {
+/** @param unused those that nobody will listen on */
+export async function choosePorts(
+  kind: 'usual' | 'free',
+  unused: readonly (keyof Ports)[],
+  taken?: string,
+): Promise<Ports> {
   if (kind === 'usual') {
-    await refuseTaken(usualPorts, taken)
+    await refuseTaken(usualPorts, unused, taken)
     return usualPorts
   }
   const names = Object.keys(usualPorts) as (keyof Ports)[]
@@ -46,9 +53,14 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...chosen]
 }
 
-async function refuseTaken(ports: Ports, hint = "choose ports: 'free'"): Promise<void> {
+async function refuseTaken(
+  ports: Ports,
+  unused: readonly string[],
+  hint = "choose ports: 'free'",
+): Promise<void> {
   const problems = []
   for (const [name, port] of Object.entries(ports)) {
+    if (unused.includes(name)) continue
     if (!(await isFree(port))) problems.push(`port ${port}, which ${name} needs, is taken`)
   }
   if (problems.length === 0) return
