@@ -38,6 +38,7 @@ export const foreignMetrics = [
   'nodejs_eventloop_lag_p99_seconds',
   'nodejs_heap_size_used_bytes',
   'up',
+  'ALERTS',
 ] as const
 
 /** The names under which a service's metric is found in Prometheus. */

@@ -60,6 +60,13 @@ export const bridgeMetrics = {
     help: 'Automatic rollbacks of an unhealthy champion: done, or why not',
     unit: 'occurrences',
     labels: ['result'],
-    initial: [{ result: 'done' }],
+    initial: [
+      { result: 'done' },
+      { result: 'pinned' },
+      { result: 'no-champion' },
+      { result: 'no-previous' },
+      { result: 'previous-rolled-back' },
+      { result: 'previous-unhealthy' },
+    ],
   },
 } as const satisfies Record<string, Metric>
