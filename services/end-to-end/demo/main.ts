@@ -56,6 +56,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
     dataDir: options.dataDir,
     ports: options.ports,
     modelSize: 'demo',
+    monitoring: options.monitoring,
     signal: stopping.signal,
     onProgress: (line) => console.log(`[${elapsed()}] ${line}`),
     onFailure: fail,
@@ -234,7 +235,12 @@ function printPlaces({ stack, urls }: Pipeline, options: DemoOptions): void {
   PostgreSQL ${stack.postgres.url('churnstream')}
   metrics    ${Object.values(urls)
     .map((url) => `${url}/metrics`)
-    .join('\n             ')}
+    .join('\n             ')}${
+    options.monitoring
+      ? `
+  Prometheus ${stack.prometheus.url}/alerts (boards for Grafana: observability/grafana)`
+      : ''
+  }
   models     in another terminal, while this one shows the version change:
              ${model('train --market default --variant deep --champion')}
              ${model('status')}

@@ -10,9 +10,11 @@ export interface DemoOptions {
   readonly seed: number
   readonly dataDir: string
   readonly ports: 'usual' | 'free'
+  readonly monitoring: boolean
 }
 
 export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
+                [--with monitoring]
 
 Starts the real servers and all services, trains and registers a model on the first run, and
 streams simulated bettors through them until Ctrl-C.
@@ -22,7 +24,8 @@ streams simulated bettors through them until Ctrl-C.
   --rate 200     events a second, sent over HTTP
   --seed N       the simulated players; another seed each run unless told
   --data FOLDER  where the servers keep their data (.data)
-  --free-ports   let the system choose every port`
+  --free-ports   let the system choose every port
+  --with monitoring  Prometheus beside it, over every service, with our rules`
 
 /** @throws Error that names the argument and what it should be */
 export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' {
@@ -35,11 +38,15 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
       seed: { type: 'string', default: String(Math.floor(Date.now() / 1000)) },
       data: { type: 'string', default: usualDataDir },
       'free-ports': { type: 'boolean', default: false },
+      with: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return 'help'
+  const unknown = values.with.filter((part) => part !== 'monitoring')
+  if (unknown.length > 0) throw new Error(`--with takes monitoring, not ${unknown.join(', ')}`)
   return {
+    monitoring: values.with.includes('monitoring'),
     forMs: values.for === undefined ? undefined : parseDurationMs('--for', values.for, '60s'),
     reportFile: values.report,
     rate: parseWhole('--rate', values.rate, 1, 20_000),

@@ -30,6 +30,8 @@ export interface PipelineOptions {
   readonly onFailure: (message: string) => void
   /** All by default. */
   readonly services?: readonly ServiceId[]
+  /** Starts Prometheus too, over these services. */
+  readonly monitoring?: boolean
   /** Of Kafka. */
   readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
@@ -71,6 +73,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       freePortsHint: '--free-ports',
       brokers: options.brokers ?? 1,
       kafkaListeners: options.kafkaListeners ?? [],
+      ...(options.monitoring === true ? { scrapes: scrapesOf(ids, servicePorts) } : {}),
       onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
     }),
   )
@@ -146,6 +149,10 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     },
   }
 }
+
+/** A service's job is its name, as in observability/. */
+const scrapesOf = (ids: readonly ServiceId[], ports: Record<ServiceId, number>) =>
+  Object.fromEntries(ids.map((id) => [services[id].name, `127.0.0.1:${ports[id]}`]))
 
 async function untilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + readyWithinMs
