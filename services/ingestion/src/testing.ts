@@ -2,10 +2,12 @@
 import {
   Health,
   createMetrics,
+  noTracing,
   type Log,
   type OutgoingRecord,
   type Placed,
   type Producer,
+  type Span,
 } from '@churnstream/runtime'
 import { DecodeProblem, Decoder, Encoder, schemaText, typeOf } from '@churnstream/schemas'
 import { fixedSchemas } from '@churnstream/schemas/testing'
@@ -69,16 +71,25 @@ export interface Rig extends AsyncDisposable {
   readonly health: Health
   readonly metrics: IngestionMetrics
   readonly fatal: unknown[]
+  readonly spans: readonly Span[]
 }
 
 export async function createRig(
   options: Partial<WriterOptions> & {
     schemas?: ServerOptions['schemas']
     allowance?: AllowanceSettings
+    traceShare?: number
     awaitProducer?: boolean
   } = {},
 ): Promise<Rig> {
-  const { schemas, allowance = unbounded, awaitProducer = true, ...change } = options
+  const {
+    schemas,
+    allowance = unbounded,
+    traceShare = 0,
+    awaitProducer = true,
+    ...change
+  } = options
+  const spans: Span[] = []
   const broker = new FakeBroker()
   const health = new Health()
   const metrics = createMetrics('ingestion')
@@ -103,6 +114,8 @@ export async function createRig(
     bounds: { maxAgeDays: 400, maxAheadMinutes: 60 },
     allowance: new Allowance(allowance),
     now: () => nowMs,
+    traceShare,
+    tracing: { ...noTracing, ended: (span) => void spans.push(span) },
     health,
     log: quietLog,
     metrics,
@@ -119,6 +132,7 @@ export async function createRig(
     health,
     metrics: ingestion,
     fatal,
+    spans,
     async [Symbol.asyncDispose]() {
       broker.release()
       await app.close()

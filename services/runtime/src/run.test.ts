@@ -14,6 +14,8 @@ import { MemoryCluster } from './memory-kafka.ts'
 import { createMetrics } from './metrics.ts'
 import { deadLetter, emit, skip } from './outcome.ts'
 import { run, type Processor } from './run.ts'
+import { toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
+import { noTracing, type Span, type Tracing } from './tracing.ts'
 
 const input = topics.playerActivity
 const output = topics.featureVectors
@@ -109,7 +111,7 @@ function countingProcessor() {
   return processor
 }
 
-function start(kafka: Kafka, processor: Processor<PlayerActivity>) {
+function start(kafka: Kafka, processor: Processor<PlayerActivity>, tracing?: Tracing) {
   const controller = new AbortController()
   const metrics = createMetrics('test')
   const finished = run({
@@ -123,6 +125,7 @@ function start(kafka: Kafka, processor: Processor<PlayerActivity>) {
     log,
     metrics,
     health: new Health(),
+    ...(tracing && { tracing }),
   })
   finished.catch(() => undefined)
   return {
@@ -201,6 +204,57 @@ test('run - each outcome is counted by what it was and why', async () => {
   ]) {
     assert.ok(page.includes(`churnstream_${series}\n`), `${series} in ${page}`)
   }
+})
+
+test('run - a sampled record hands its trace to what it causes, its span and its dead letter', async () => {
+  const { kafka } = await createCluster()
+  const spans: Span[] = []
+  const parent = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+  const producer = await kafka.openProducer()
+  const put = (value: Buffer | null, headers = {}): OutgoingRecord => ({
+    topic: input.name,
+    partition: 0,
+    key: 'key',
+    value,
+    headers,
+  })
+  const sampled = { [traceHeader]: toTraceparent(parent) }
+  await producer.send([
+    put(encoder.encode(event('ada', 0)), sampled),
+    put(encoder.encode(event('ada', 1))),
+    put(null, sampled),
+  ])
+  await producer.close()
+  const seen: (TraceContext | undefined)[] = []
+  const counting = countingProcessor()
+  const processor: Processor<PlayerActivity> = {
+    ...counting,
+    process(partition, records) {
+      for (const { trace } of records) seen.push(trace)
+      return counting.process(partition, records)
+    },
+  }
+  const tracing = { ...noTracing, ended: (span: Span) => void spans.push(span) }
+  const running = start(kafka, processor, tracing)
+  await until('all is done', async () => (await committed(kafka)) === 3n)
+  await running.stop()
+
+  const [first, second] = await readAll(kafka, output.name, 0)
+  assert.deepEqual(seen, [spans[0]?.trace, undefined])
+  assert.deepEqual(traceOf(first?.headers ?? {}), spans[0]?.trace)
+  assert.deepEqual(second?.headers, {})
+  assert.deepEqual((await readAll(kafka, changelog.name, 0))[0]?.headers, {})
+  const [letter] = await readAll(kafka, deadLetterTopic(input), 0)
+  assert.deepEqual(traceOf(letter?.headers ?? {}), parent)
+  assert.deepEqual(
+    spans.map(({ parent, trace, attributes }) => [parent, trace.traceId, attributes['outcome']]),
+    [
+      [parent, parent.traceId, 'emit'],
+      [parent, parent.traceId, 'dead-letter'],
+    ],
+  )
+  const page = await running.metrics.registry.metrics()
+  assert.ok(page.includes(`# {trace_id="${parent.traceId}"}`))
 })
 
 test('run - lag is the age of the oldest record that waits, and nothing once it is done', async () => {

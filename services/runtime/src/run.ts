@@ -18,6 +18,8 @@ import type {
 import type { Log } from './log.ts'
 import { createLoopMetrics, type Metrics } from './metrics.ts'
 import { deadLetter, outcomeKinds, type Outcome } from './outcome.ts'
+import { childOf, toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
+import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
 
 export interface Received<V> {
@@ -25,6 +27,8 @@ export interface Received<V> {
   readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: V
+  /** Of the work on this record, when it comes from a sampled request. */
+  readonly trace?: TraceContext
 }
 
 /** The business of a service: what to do with the decoded records of one partition, in order. */
@@ -58,6 +62,8 @@ export interface RunOptions<V> {
   readonly log: Log
   readonly metrics: Metrics
   readonly health: Health
+  /** Where the spans of sampled records go; nowhere unless told. */
+  readonly tracing?: Tracing
   readonly sessionTimeoutMs?: number
   /** How long a fetch gathers records. Longer means fewer, larger transactions. */
   readonly fetchWaitMs?: number
@@ -79,6 +85,12 @@ const chunkRecords = 1_000
 const retryMinMs = 100
 const retryMaxMs = 5_000
 const heartbeatEveryMs = 1_000
+
+/** A sampled record: whose work wrote it, and our work on it. */
+interface Traced {
+  readonly parent: TraceContext | undefined
+  readonly trace: TraceContext
+}
 
 /** One owned partition: its producer and how far its state has come. */
 interface Lane {
@@ -102,7 +114,7 @@ interface Lane {
  */
 export async function run<V>(options: RunOptions<V>): Promise<void> {
   const { kafka, schemas, service, topic, decoder, processor } = options
-  const { signal, log, health } = options
+  const { signal, log, health, tracing = noTracing } = options
   const group = service.name
   const lanes = new Map<number, Lane>()
   /** Lanes that are being opened for the newest assignment, before their first record comes. */
@@ -298,15 +310,15 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       signal,
     )
     const received: Received<V>[] = []
-    const outcomes: (Outcome | undefined)[] = chunk.map((record) => {
+    const traced = new Map<number, Traced>()
+    const outcomes: (Outcome | undefined)[] = chunk.map((record, index) => {
+      const parent = traceOf(record.headers)
+      const trace = parent && childOf(parent)
+      if (trace) traced.set(index, { parent, trace })
       const value = decoder.decode(record.value)
       if (value instanceof DecodeProblem) return deadLetter(value.reason, value.detail)
-      received.push({
-        offset: record.offset,
-        timestampMs: record.timestampMs,
-        key: record.key,
-        value,
-      })
+      const { offset, timestampMs, key } = record
+      received.push({ offset, timestampMs, key, value, ...(trace ? { trace } : {}) })
       return undefined
     })
     // From here the state in memory is ahead of what is committed, until the commit says otherwise.
@@ -322,9 +334,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     const settled = chunk.map((record, index) => {
       const outcome = outcomes[index] ?? (processed[at++] as Outcome)
       switch (outcome.kind) {
-        case 'emit':
-          for (const out of outcome.records) records.push(out)
+        case 'emit': {
+          const trace = traced.get(index)?.trace
+          for (const out of outcome.records) records.push(trace ? within(trace, out) : out)
           break
+        }
         case 'dead-letter':
           records.push(
             toDeadLetter(record, {
@@ -357,7 +371,8 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     failpoint('after-commit')
     lane.next = next
     if (processor.state) stateAt.set(partition, next)
-    count(partition, chunk, settled, records)
+    count(partition, chunk, settled, records, traced)
+    tell(partition, chunk, settled, traced, (performance.now() - startedAt) / 1000)
     metrics.transactionRecords.observe(chunk.length)
     metrics.transactionSeconds.observe((performance.now() - startedAt) / 1000)
   }
@@ -368,6 +383,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     chunk: readonly ConsumedRecord[],
     outcomes: readonly Outcome[],
     written: readonly OutgoingRecord[],
+    traced: ReadonlyMap<number, Traced>,
   ): void {
     const at = { topic: topic.name, partition: String(partition) }
     const emitted = { emit: 0, skip: 0, 'dead-letter': 0 }
@@ -391,11 +407,58 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
     const nowMs = Date.now()
     let newestAt = 0
-    for (const { timestampMs } of chunk) {
-      metrics.eventToCommit.add(Math.max(0, nowMs - timestampMs) / 1000)
+    for (const [index, { timestampMs }] of chunk.entries()) {
+      const traceId = traced.get(index)?.trace.traceId
+      metrics.eventToCommit.add(Math.max(0, nowMs - timestampMs) / 1000, traceId)
       if (timestampMs > newestAt) newestAt = timestampMs
     }
     metrics.newestCommitted.set(at, newestAt / 1000)
+  }
+
+  /** A line for each reason why records of the chunk were set aside, and for each sampled record. */
+  function tell(
+    partition: number,
+    chunk: readonly ConsumedRecord[],
+    outcomes: readonly Outcome[],
+    traced: ReadonlyMap<number, Traced>,
+    seconds: number,
+  ): void {
+    const setAside = new Map<string, { offset: string; records: number; traceId?: string }>()
+    for (const [index, outcome] of outcomes.entries()) {
+      if (outcome.kind !== 'dead-letter') continue
+      const known = setAside.get(outcome.reason)
+      const offset = String((chunk[index] as ConsumedRecord).offset)
+      const traceId = traced.get(index)?.trace.traceId
+      if (known) known.records++
+      else setAside.set(outcome.reason, { offset, records: 1, ...(traceId && { traceId }) })
+    }
+    for (const [reason, first] of setAside) {
+      log.warn({ topic: topic.name, partition, ...first, reason }, 'records set aside')
+    }
+    const endedAt = Date.now()
+    for (const [index, { parent, trace }] of traced) {
+      const outcome = outcomes[index] as Outcome
+      const offset = String((chunk[index] as ConsumedRecord).offset)
+      const facts = outcome.kind === 'emit' ? outcome.facts : { reason: outcome.reason }
+      const at = { topic: topic.name, partition, offset, outcome: outcome.kind, ...facts }
+      log.info({ traceId: trace.traceId, spanId: trace.spanId, ...at }, 'sampled record committed')
+      tracing.ended({
+        name: `${service.name} ${topic.name}`,
+        kind: 'consumer',
+        trace,
+        parent,
+        startedAt: endedAt - seconds * 1000,
+        endedAt,
+        attributes: {
+          'messaging.system': 'kafka',
+          'messaging.destination.name': topic.name,
+          'messaging.destination.partition.id': String(partition),
+          'messaging.kafka.offset': offset,
+          outcome: outcome.kind,
+          ...facts,
+        },
+      })
+    }
   }
 
   /** The series of what is owned now, from 0 on, and of nothing else where they say what is now. */
@@ -431,6 +494,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     await lane.producer.close()
   }
 }
+
+const within = (trace: TraceContext, record: OutgoingRecord): OutgoingRecord => ({
+  ...record,
+  headers: { ...record.headers, [traceHeader]: toTraceparent(trace) },
+})
 
 const secondsSince = (atMs: number): number => Math.max(0, Date.now() - atMs) / 1000
 

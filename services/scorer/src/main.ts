@@ -7,6 +7,7 @@ import {
   loadConfig,
   messageOf,
   openOperations,
+  openTracing,
   run,
   runMain,
   shutdownSignal,
@@ -42,6 +43,11 @@ await runMain(async () => {
     port: env.HTTP_PORT,
     health,
     metrics,
+  })
+  await using tracing = await openTracing({
+    service: service.name,
+    endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    log,
   })
   const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
   const kafka = createKafkajsKafka({
@@ -135,6 +141,7 @@ await runMain(async () => {
       log,
       metrics,
       health,
+      tracing,
     })
   }
   await models.stop()

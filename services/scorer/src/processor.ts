@@ -189,7 +189,7 @@ export function createScoreProcessor(options: ScoreProcessorOptions): Processor<
               ),
             )
           }
-          return emit(records)
+          return record.trace ? emit(records, { modelName, modelVersion }) : emit(records)
         })
       }),
   }

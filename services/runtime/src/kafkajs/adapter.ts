@@ -341,7 +341,9 @@ export function* slices(records: readonly OutgoingRecord[]): Generator<TopicMess
   let bytes = 0
   let byTopic = new Map<string, Message[]>()
   for (const record of records) {
-    const size = recordOverheadBytes + (record.value?.length ?? 0) + (record.key?.length ?? 0)
+    const { key, value, headers } = record
+    const named = headers === undefined ? 0 : bytesOf(headers)
+    const size = recordOverheadBytes + (value?.length ?? 0) + (key?.length ?? 0) + named
     if (bytes > 0 && bytes + size > sendMaxBytes) {
       yield toTopicMessages(byTopic)
       byTopic = new Map()
@@ -354,6 +356,12 @@ export function* slices(records: readonly OutgoingRecord[]): Generator<TopicMess
     else byTopic.set(record.topic, [message])
   }
   if (bytes > 0) yield toTopicMessages(byTopic)
+}
+
+function bytesOf(headers: Readonly<Record<string, Buffer | string>>): number {
+  let bytes = 0
+  for (const [name, value] of Object.entries(headers)) bytes += name.length + value.length
+  return bytes
 }
 
 const toTopicMessages = (byTopic: Map<string, Message[]>): TopicMessages[] =>
