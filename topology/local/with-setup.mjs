@@ -217,7 +217,7 @@ async function installPrometheus({ job }) {
     try {
       await download()
     } catch (error) {
-      if (error.code === 'ENOENT') throw new Error('There is no apt-get here.')
+      if (error.code === 'ENOENT') throw new Error('There is no apt-get here.', { cause: error })
       // Package lists that were never fetched, or are old: ours lie in the cache.
       const apt = join(dir, 'apt')
       mkdirSync(join(apt, 'lists', 'partial'), { recursive: true })

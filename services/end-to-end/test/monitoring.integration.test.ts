@@ -108,7 +108,8 @@ interface Answer<T> {
 type Vector = { readonly metric: Record<string, string>; readonly value: [number, string] }[]
 
 async function ask<T>(path: string, parameters: Record<string, string> = {}): Promise<T> {
-  const url = `${pipeline.stack.prometheus.url}/api/v1/${path}?${new URLSearchParams(parameters)}`
+  const url = new URL(`/api/v1/${path}`, pipeline.stack.prometheus.url)
+  url.search = String(new URLSearchParams(parameters))
   const body = await (await fetch(url)).text()
   const { status, data } = JSON.parse(body) as Answer<T>
   assert.equal(status, 'success', `${path} ${JSON.stringify(parameters)}: ${body}`)
