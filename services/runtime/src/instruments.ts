@@ -59,7 +59,7 @@ export function createHistogram<M extends Metric>(
   return histogram
 }
 
-/** A histogram without labels for what is observed record by record. */
+/** A histogram of what is observed record by record. */
 export function createDistribution(registry: Instruments, metric: Metric): Distribution {
   const distribution = new Distribution(metric)
   registry.registerMetric(distribution as unknown as Histogram)

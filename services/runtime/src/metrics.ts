@@ -22,26 +22,47 @@ export function createMetrics(service: string): Metrics {
   return { registry }
 }
 
-export type LoopMetrics = ReturnType<typeof createLoopMetrics>
-
-/** What only the moment of asking can tell. */
+/** What only the moment of asking can tell of a loop. */
 export interface Ages {
   /** Of the oldest record of a partition that is not committed, in seconds. */
-  lagSeconds(): Iterable<readonly [partition: number, seconds: number]>
+  lagSeconds(): Iterable<readonly [at: { topic: string; partition: string }, seconds: number]>
   /** Of the longest restore under way, in seconds. */
   restoreSeconds(): number
   /** Since the consumer last came round, in seconds. */
   loopSeconds(): number
 }
 
-export function createLoopMetrics({ registry }: Metrics, topic: string, ages: Ages) {
+type Shared = ReturnType<typeof createShared>
+const shared = new WeakMap<Instruments, Shared>()
+
+/** Of one loop; others of the same process count in the same metrics, under their own service. */
+export function createLoopMetrics({ registry }: Metrics, service: string, ages: Ages) {
+  const all = shared.get(registry) ?? createShared(registry)
+  shared.set(registry, all)
+  all.loops.set(service, ages)
+  for (const reason of replacedBecause) all.producersReplaced.inc({ service, reason }, 0)
+  all.assignments.inc({ service }, 0)
+  return { ...all, eventToCommit: all.eventToCommit.of({ service }) }
+}
+
+export const replacedBecause = ['fenced', 'outcome-unknown', 'dependency-away'] as const
+
+function createShared(registry: Instruments) {
+  const loops = new Map<string, Ages>()
   createGauge(registry, loopMetrics.lagSeconds, (gauge) => {
     gauge.reset()
-    for (const [partition, seconds] of ages.lagSeconds()) gauge.set({ topic, partition }, seconds)
+    for (const [service, ages] of loops) {
+      for (const [at, seconds] of ages.lagSeconds()) gauge.set({ service, ...at }, seconds)
+    }
   })
-  createGauge(registry, loopMetrics.restoreRunning, (gauge) => gauge.set(ages.restoreSeconds()))
-  createGauge(registry, loopMetrics.loopAge, (gauge) => gauge.set(ages.loopSeconds()))
+  createGauge(registry, loopMetrics.restoreRunning, (gauge) => {
+    for (const [service, ages] of loops) gauge.set({ service }, ages.restoreSeconds())
+  })
+  createGauge(registry, loopMetrics.loopAge, (gauge) => {
+    for (const [service, ages] of loops) gauge.set({ service }, ages.loopSeconds())
+  })
   return {
+    loops,
     consumed: createCounter(registry, loopMetrics.consumed),
     records: createCounter(registry, loopMetrics.records),
     reasons: createCounter(registry, loopMetrics.reasons),

@@ -191,16 +191,16 @@ test('run - each outcome is counted by what it was and why', async () => {
   const { registry } = running.metrics
   const page = await registry.metrics()
   for (const series of [
-    'consumed_records_total{topic="player-activity",partition="0",service="test"} 3',
-    'records_total{topic="player-activity",partition="0",outcome="emit",service="test"} 1',
-    'records_total{topic="player-activity",partition="0",outcome="skip",service="test"} 1',
-    'records_total{topic="player-activity",partition="0",outcome="dead-letter",service="test"} 1',
-    'records_total{topic="player-activity",partition="1",outcome="dead-letter",service="test"} 0',
-    'record_reasons_total{topic="player-activity",outcome="skip",reason="duplicate",service="test"} 1',
-    'record_reasons_total{topic="player-activity",outcome="dead-letter",reason="odd",service="test"} 1',
-    'produced_records_total{topic="player-activity.dlq",service="test"} 1',
-    'produced_records_total{topic="feature-vectors",service="test"} 0',
-    'event_to_commit_seconds_count{service="test"} 3',
+    'consumed_records_total{service="features",topic="player-activity",partition="0"} 3',
+    'records_total{service="features",topic="player-activity",partition="0",outcome="emit"} 1',
+    'records_total{service="features",topic="player-activity",partition="0",outcome="skip"} 1',
+    'records_total{service="features",topic="player-activity",partition="0",outcome="dead-letter"} 1',
+    'records_total{service="features",topic="player-activity",partition="1",outcome="dead-letter"} 0',
+    'record_reasons_total{service="features",topic="player-activity",outcome="skip",reason="duplicate"} 1',
+    'record_reasons_total{service="features",topic="player-activity",outcome="dead-letter",reason="odd"} 1',
+    'produced_records_total{service="features",topic="player-activity.dlq"} 1',
+    'produced_records_total{service="features",topic="feature-vectors"} 0',
+    'event_to_commit_seconds_count{service="features"} 3',
   ]) {
     assert.ok(page.includes(`churnstream_${series}\n`), `${series} in ${page}`)
   }
@@ -273,7 +273,7 @@ test('run - lag is the age of the oldest record that waits, and nothing once it 
   await send(kafka, [event('ada', 0), event('ada', 1)], 0, Date.now() - ageSeconds * 1_000)
   await until('the lag shows', async () => (await lag()) >= ageSeconds)
   const replaced = await running.metrics.registry.metrics()
-  assert.match(replaced, /producers_replaced_total\{reason="outcome-unknown",\S+\} [1-9]/)
+  assert.match(replaced, /producers_replaced_total\{service="features",reason="outcome-unknown"\} [1-9]/)
   away = false
   await until('all is done', async () => (await committed(kafka)) === 2n && (await lag()) === 0)
   await running.stop()

@@ -126,11 +126,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   const owned = new Set<number>()
   const restoringSince = new Map<number, number>()
   let cameRoundAt = performance.now()
-  const metrics = createLoopMetrics(options.metrics, topic.name, {
+  const metrics = createLoopMetrics(options.metrics, group, {
     lagSeconds: () =>
       [...owned].map((partition) => {
         const oldestAt = oldestWaitingAt.get(partition)
-        return [partition, oldestAt === undefined ? 0 : secondsSince(oldestAt)] as const
+        return [placeOf(partition), oldestAt === undefined ? 0 : secondsSince(oldestAt)] as const
       }),
     restoreSeconds: () => {
       const longest = Math.min(performance.now(), ...restoringSince.values())
@@ -149,8 +149,8 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     ...(options.fetchWaitMs === undefined ? {} : { fetchWaitMs: options.fetchWaitMs }),
     onFetched: () => (cameRoundAt = performance.now()),
     onAssigned(partitions, generation) {
-      metrics.assignments.inc()
-      metrics.assignedPartitions.set(partitions.length)
+      metrics.assignments.inc({ service: group })
+      metrics.assignedPartitions.set({ service: group }, partitions.length)
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
       for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
         if (partitions.includes(partition)) continue
@@ -187,7 +187,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         if (!isAway(error)) throw error
         const reason = reasonOf(error, lanes.get(batch.partition))
         await closeLane(batch.partition)
-        metrics.producersReplaced.inc({ reason })
+        metrics.producersReplaced.inc({ service: group, reason })
         const waitMs = retryDelayMs(attempt, error)
         log.warn(
           {
@@ -279,7 +279,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
           .restore(partition, changelog)
           .finally(() => restoringSince.delete(partition))
         const seconds = (performance.now() - startedAt) / 1000
-        metrics.restoreSeconds.observe(seconds)
+        metrics.restoreSeconds.observe({ service: group }, seconds)
         log.info(
           { partition, entries: players, seconds: Number(seconds.toFixed(3)) },
           'state restored',
@@ -373,8 +373,8 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     if (processor.state) stateAt.set(partition, next)
     count(partition, chunk, settled, records, traced)
     tell(partition, chunk, settled, traced, (performance.now() - startedAt) / 1000)
-    metrics.transactionRecords.observe(chunk.length)
-    metrics.transactionSeconds.observe((performance.now() - startedAt) / 1000)
+    metrics.transactionRecords.observe({ service: group }, chunk.length)
+    metrics.transactionSeconds.observe({ service: group }, (performance.now() - startedAt) / 1000)
   }
 
   /** What a record costs here is an addition or two; everything with labels is counted by chunk. */
@@ -385,7 +385,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     written: readonly OutgoingRecord[],
     traced: ReadonlyMap<number, Traced>,
   ): void {
-    const at = { topic: topic.name, partition: String(partition) }
+    const at = { service: group, ...placeOf(partition) }
     const emitted = { emit: 0, skip: 0, 'dead-letter': 0 }
     const reasons = new Map<string, { outcome: string; reason: string; n: number }>()
     for (const outcome of outcomes) {
@@ -399,11 +399,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     metrics.consumed.inc(at, chunk.length)
     for (const [outcome, n] of Object.entries(emitted)) metrics.records.inc({ ...at, outcome }, n)
     for (const { outcome, reason, n } of reasons.values()) {
-      metrics.reasons.inc({ topic: topic.name, outcome, reason }, n)
+      metrics.reasons.inc({ service: group, topic: topic.name, outcome, reason }, n)
     }
     const produced = new Map<string, number>()
     for (const record of written) produced.set(record.topic, (produced.get(record.topic) ?? 0) + 1)
-    for (const [name, n] of produced) metrics.produced.inc({ topic: name }, n)
+    for (const [name, n] of produced) metrics.produced.inc({ service: group, topic: name }, n)
 
     const nowMs = Date.now()
     let newestAt = 0
@@ -463,28 +463,33 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   /** The series of what is owned now, from 0 on, and of nothing else where they say what is now. */
   function countFrom(partitions: readonly number[]): void {
-    metrics.lag.reset()
-    metrics.newestCommitted.reset()
-    owned.clear()
-    for (const partition of oldestWaitingAt.keys()) {
-      if (!partitions.includes(partition)) oldestWaitingAt.delete(partition)
+    for (const partition of owned) {
+      if (partitions.includes(partition)) continue
+      owned.delete(partition)
+      oldestWaitingAt.delete(partition)
+      metrics.lag.remove({ service: group, ...placeOf(partition) })
+      metrics.newestCommitted.remove({ service: group, ...placeOf(partition) })
     }
     for (const partition of partitions) {
-      const at = { topic: topic.name, partition: String(partition) }
+      const at = { service: group, ...placeOf(partition) }
       owned.add(partition)
       metrics.lag.set(at, 0)
       metrics.consumed.inc(at, 0)
       for (const outcome of outcomeKinds) metrics.records.inc({ ...at, outcome }, 0)
     }
-    for (const name of reachOf(service, topic, 0).partitions) {
-      metrics.produced.inc({ topic: name.topic }, 0)
+    for (const written of reachOf(service, topic, 0).partitions) {
+      metrics.produced.inc({ service: group, topic: written.topic }, 0)
     }
+  }
+
+  function placeOf(partition: number): { topic: string; partition: string } {
+    return { topic: topic.name, partition: String(partition) }
   }
 
   function waitsSince(partition: number, oldestAt: number | undefined, behind: number): void {
     if (oldestAt === undefined) oldestWaitingAt.delete(partition)
     else oldestWaitingAt.set(partition, oldestAt)
-    metrics.lag.set({ topic: topic.name, partition: String(partition) }, behind)
+    metrics.lag.set({ service: group, ...placeOf(partition) }, behind)
   }
 
   async function closeLane(partition: number): Promise<void> {

@@ -14,7 +14,7 @@ export type ScorerMetrics = ReturnType<typeof createScorerMetrics>
 export function createScorerMetrics({ registry }: Metrics) {
   return {
     scores: createCounter(registry, scorerMetrics.scores),
-    score: createDistribution(registry, scorerMetrics.score),
+    score: createDistribution(registry, scorerMetrics.score).of({}),
     modelEpoch: createGauge(registry, scorerMetrics.modelEpoch),
     modelLoaded: createGauge(registry, scorerMetrics.modelLoaded),
     modelRefused: createGauge(registry, scorerMetrics.modelRefused),

@@ -1,4 +1,4 @@
-// What does a service expose that consumes a topic?
+// What does the loop of a service expose? A process may run the loops of two.
 import { secondsBuckets, type Metric } from './metric.ts'
 
 export const loopMetrics = {
@@ -7,56 +7,56 @@ export const loopMetrics = {
     kind: 'counter',
     help: 'Records whose offset was committed',
     unit: 'records',
-    labels: ['topic', 'partition'],
+    labels: ['service', 'topic', 'partition'],
   },
   records: {
     name: 'churnstream_records_total',
     kind: 'counter',
     help: 'The same records by what became of them: the three outcomes add up to all of them',
     unit: 'records',
-    labels: ['topic', 'partition', 'outcome'],
+    labels: ['service', 'topic', 'partition', 'outcome'],
   },
   reasons: {
     name: 'churnstream_record_reasons_total',
     kind: 'counter',
     help: 'Skipped and dead-lettered records by reason',
     unit: 'records',
-    labels: ['topic', 'outcome', 'reason'],
+    labels: ['service', 'topic', 'outcome', 'reason'],
   },
   produced: {
     name: 'churnstream_produced_records_total',
     kind: 'counter',
     help: 'Records committed to each topic, dead letters and changelog included',
     unit: 'records',
-    labels: ['topic'],
+    labels: ['service', 'topic'],
   },
   lagRecords: {
     name: 'churnstream_lag_records',
     kind: 'gauge',
     help: 'Offsets between what is committed and the high watermark of the newest fetch',
     unit: 'records',
-    labels: ['topic', 'partition'],
+    labels: ['service', 'topic', 'partition'],
   },
   lagSeconds: {
     name: 'churnstream_lag_seconds',
     kind: 'gauge',
     help: 'Age of the oldest record that is not committed; 0 when nothing waits',
     unit: 'seconds',
-    labels: ['topic', 'partition'],
+    labels: ['service', 'topic', 'partition'],
   },
   newestCommitted: {
     name: 'churnstream_newest_committed_timestamp_seconds',
     kind: 'gauge',
     help: 'When the newest event was taken whose outcome is committed; freshness is now minus this',
     unit: 'instant',
-    labels: ['topic', 'partition'],
+    labels: ['service', 'topic', 'partition'],
   },
   eventToCommit: {
     name: 'churnstream_event_to_commit_seconds',
     kind: 'histogram',
     help: 'Time from taking an event to the commit of what this service made of it; of the scorer: event to score',
     unit: 'seconds',
-    labels: [],
+    labels: ['service'],
     buckets: [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300],
   },
   transactionSeconds: {
@@ -64,7 +64,7 @@ export const loopMetrics = {
     kind: 'histogram',
     help: 'Time from the first record of a chunk to its commit',
     unit: 'seconds',
-    labels: [],
+    labels: ['service'],
     buckets: secondsBuckets,
   },
   transactionRecords: {
@@ -72,7 +72,7 @@ export const loopMetrics = {
     kind: 'histogram',
     help: 'Consumed records in one transaction',
     unit: 'records',
-    labels: [],
+    labels: ['service'],
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000],
   },
   producersReplaced: {
@@ -80,29 +80,28 @@ export const loopMetrics = {
     kind: 'counter',
     help: 'Transactional producers given up: fenced by another, outcome of a commit unknown, or what the batch needs is away',
     unit: 'occurrences',
-    labels: ['reason'],
-    initial: [{ reason: 'fenced' }, { reason: 'outcome-unknown' }, { reason: 'dependency-away' }],
+    labels: ['service', 'reason'],
   },
   assignments: {
     name: 'churnstream_assignments_total',
     kind: 'counter',
     help: 'Times the consumer group assigned partitions to this process',
     unit: 'occurrences',
-    labels: [],
+    labels: ['service'],
   },
   assignedPartitions: {
     name: 'churnstream_assigned_partitions',
     kind: 'gauge',
     help: 'Partitions that this process owns now',
     unit: 'partitions',
-    labels: [],
+    labels: ['service'],
   },
   restoreSeconds: {
     name: 'churnstream_restore_seconds',
     kind: 'histogram',
     help: 'Time to restore the state of one partition from its changelog',
     unit: 'seconds',
-    labels: [],
+    labels: ['service'],
     buckets: secondsBuckets,
   },
   restoreRunning: {
@@ -110,13 +109,13 @@ export const loopMetrics = {
     kind: 'gauge',
     help: 'How long the longest restore has been running; 0 when none is',
     unit: 'seconds',
-    labels: [],
+    labels: ['service'],
   },
   loopAge: {
     name: 'churnstream_loop_age_seconds',
     kind: 'gauge',
     help: 'Time since the consumer last fetched or committed: a loop that stands still grows old',
     unit: 'seconds',
-    labels: [],
+    labels: ['service'],
   },
 } as const satisfies Record<string, Metric>

@@ -3,6 +3,7 @@ import type { ServiceId } from '../services.ts'
 
 /** Every label and why its values are few. None names a player, an event or an offset. */
 export const labels = {
+  service: 'whose loop it is',
   topic: 'a topic of the topology',
   partition: 'a partition of that topic',
   outcome: 'emit, skip or dead-letter',
