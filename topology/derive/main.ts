@@ -4,10 +4,15 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { deriveSchemas } from '@churnstream/schemas/derive'
 import { topologyPage } from './diagram.ts'
+import { deriveObservability } from './observability/index.ts'
 
 const check = process.argv.includes('--check')
 const root = new URL('../../', import.meta.url)
-const files = new Map([...deriveSchemas(), ['docs/topology.md', topologyPage()]])
+const files = new Map([
+  ...deriveSchemas(),
+  ['docs/topology.md', topologyPage()],
+  ...deriveObservability(),
+])
 
 const different: string[] = []
 for (const [path, content] of files) {

@@ -27,4 +27,6 @@ export interface Context {
   kafkaNodes: readonly KafkaNode[]
   /** Of the only broker. */
   kafkaListeners: readonly KafkaListener[]
+  /** What Prometheus asks, by job: host and port. */
+  scrapes: Readonly<Record<string, string>>
 }

@@ -9,6 +9,11 @@ export function serversDir(): string
 export function requirementsFile(folder: PythonFolder): string
 export function venvDir(pythonVersion: string, folder?: PythonFolder): string
 export function venvPython(pythonVersion: string, folder?: PythonFolder): string
+export function prometheusDir(): string
+export function findPrometheus(): Promise<
+  | { prometheus: string; promtool: string; missing?: never }
+  | { prometheus?: never; promtool?: never; missing: string }
+>
 export function findJava(): Promise<
   | { java: string; home: string; version: string; tooOld?: never }
   | { java?: never; tooOld: string[] }

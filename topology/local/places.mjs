@@ -43,6 +43,26 @@ export function venvPython(pythonVersion, folder = 'training') {
   return join(venvDir(pythonVersion, folder), 'bin', 'python')
 }
 
+/** Debian's package, unpacked; another release of Debian has another one. */
+export function prometheusDir() {
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release') : ''
+  return join(cacheDir(), `prometheus-${hashOf([release, process.arch])}`)
+}
+
+/** Prometheus and its tool: what the set-up unpacked, else what is on PATH. */
+export async function findPrometheus() {
+  const ours = join(prometheusDir(), 'bin')
+  if (existsSync(ours)) {
+    return { prometheus: join(ours, 'prometheus'), promtool: join(ours, 'promtool') }
+  }
+  const names = ['prometheus', 'promtool']
+  const answers = await Promise.all(names.map((name) => outputOf(name, ['--version'])))
+  const lacking = names.filter((_, index) => !answers[index].includes('version'))
+  if (lacking.length === 0) return { prometheus: 'prometheus', promtool: 'promtool' }
+  const how = 'the set-up gets it where apt-get is; elsewhere: https://prometheus.io/download/'
+  return { missing: `there is no ${lacking.join(' and no ')} on PATH (${how})` }
+}
+
 /** The first Java that is new enough: the registry needs 21 although Kafka would run on 17. */
 export async function findJava() {
   const tooOld = []

@@ -9,6 +9,7 @@ export interface Ports {
   postgres: number
   s3: number
   mlflow: number
+  prometheus: number
 }
 
 export const usualPorts: Ports = {
@@ -19,6 +20,7 @@ export const usualPorts: Ports = {
   postgres: 15432,
   s3: 19000,
   mlflow: 15000,
+  prometheus: 19090,
 }
 
 /** Of Dagster's page, which no stack needs. */
@@ -29,9 +31,14 @@ const usualDagsterPort = 13_000
 const freeFrom = 20_000
 const freeTo = 32_000
 
-export async function choosePorts(kind: 'usual' | 'free', taken?: string): Promise<Ports> {
+/** @param unused those that nobody will listen on */
+export async function choosePorts(
+  kind: 'usual' | 'free',
+  unused: readonly (keyof Ports)[],
+  taken?: string,
+): Promise<Ports> {
   if (kind === 'usual') {
-    await refuseTaken({ ...usualPorts }, taken)
+    await refuseTaken(usedOf(usualPorts, unused), taken)
     return usualPorts
   }
   const names = Object.keys(usualPorts) as (keyof Ports)[]
@@ -54,6 +61,9 @@ export async function freePorts(count: number): Promise<number[]> {
   }
   return [...chosen]
 }
+
+const usedOf = (ports: Ports, unused: readonly string[]): Record<string, number> =>
+  Object.fromEntries(Object.entries(ports).filter(([name]) => !unused.includes(name)))
 
 async function refuseTaken(
   ports: Readonly<Record<string, number>>,

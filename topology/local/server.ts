@@ -7,7 +7,8 @@ const readyPollMs = 100
 const startTimeoutMs = 90_000
 
 /** Those of further brokers exist only in a cluster of three. */
-export type PartName = 'kafka' | 'kafka2' | 'kafka3' | 'registry' | 'postgres' | 's3' | 'mlflow'
+export type PartName =
+  'kafka' | 'kafka2' | 'kafka3' | 'registry' | 'postgres' | 's3' | 'mlflow' | 'prometheus'
 
 /** Dagster is no part of a stack: it starts beside one that runs. */
 type ServerName = PartName | 'dagster'

@@ -8,6 +8,7 @@ import { mlflowSpec, pythonEnv } from './mlflow.ts'
 import { createOwner, type ChildOptions, type OwnedProcess } from './owner.ts'
 import { findJava, findPython, serversDir, venvPython } from './places.mjs'
 import { choosePorts, freePorts } from './ports.ts'
+import { prometheusSpec } from './prometheus.ts'
 import { createDatabases, postgresSpec, postgresUrl } from './postgres.ts'
 import { registrySpec, registryUrl } from './registry.ts'
 import { createBucket, s3Location, s3Spec, type S3Location } from './s3.ts'
@@ -18,7 +19,7 @@ export type { PartName } from './server.ts'
 
 const usualParts: PartName[] = ['postgres', 'kafka', 's3', 'registry', 'mlflow']
 const furtherBrokers: PartName[] = ['kafka2', 'kafka3']
-const allParts: PartName[] = [...usualParts, ...furtherBrokers]
+const allParts: PartName[] = [...usualParts, ...furtherBrokers, 'prometheus']
 const needs: Record<PartName, PartName[]> = {
   postgres: [],
   kafka: [],
@@ -27,6 +28,7 @@ const needs: Record<PartName, PartName[]> = {
   s3: [],
   registry: ['postgres'],
   mlflow: ['postgres', 's3'],
+  prometheus: [],
 }
 
 export interface StackOptions {
@@ -34,8 +36,10 @@ export interface StackOptions {
   ports: 'usual' | 'free'
   /** Of Kafka: one, or three that hold every record three times, two of them before it counts. */
   brokers?: 1 | 3
-  /** All by default. What a part needs is started with it. */
+  /** All but Prometheus by default. What a part needs is started with it. */
   parts?: PartName[]
+  /** Starts Prometheus too, which asks these: host and port by job. */
+  scrapes?: Readonly<Record<string, string>>
   /** The broker's own, for clients without a listener of their own, is always there. */
   kafkaListeners?: readonly KafkaListener[]
   /** Ends a start that is under way; a running stack is ended by disposing of it. */
@@ -55,6 +59,8 @@ export interface Stack {
   postgres: { url(database: string): string }
   s3: S3Location
   mlflow: { url: string; webhookSecret: string }
+  /** Answers where it was started. */
+  prometheus: { url: string }
   /** The interpreter that has the packages of services/training. */
   python: string
   pythonEnv: Record<string, string>
@@ -73,7 +79,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const startedAt = performance.now()
   const failed = new AbortController()
   const { java, python, servers: jars } = await installed()
-  const ports = await choosePorts(options.ports, options.freePortsHint)
+  const watched = options.scrapes !== undefined
+  const ports = await choosePorts(
+    options.ports,
+    watched ? [] : ['prometheus'],
+    options.freePortsHint,
+  )
   const further = options.brokers === 3 ? furtherBrokers : []
   const morePorts = await freePorts(further.length * 2)
   const kafkaNodes: KafkaNode[] = [
@@ -94,9 +105,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     python,
     kafkaNodes,
     kafkaListeners: options.kafkaListeners ?? [],
+    scrapes: options.scrapes ?? {},
     signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal,
   }
-  const parts = withNeeds([...(options.parts ?? usualParts), ...further])
+  const watching: PartName[] = watched ? ['prometheus'] : []
+  const parts = withNeeds([...(options.parts ?? usualParts), ...further, ...watching])
   const servers: Partial<Record<PartName, Server>> = {}
   const starts = new Map<PartName, Promise<void>>()
 
@@ -134,6 +147,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       url: `http://127.0.0.1:${ports.mlflow}`,
       webhookSecret: dataDir.secrets.mlflowWebhookSecret,
     },
+    prometheus: { url: `http://127.0.0.1:${ports.prometheus}` },
     python,
     pythonEnv: pythonEnv(context),
     servers: onlyStarted(servers),
@@ -155,6 +169,7 @@ const describe: Record<PartName, (context: Context) => ServerSpec | Promise<Serv
   s3: s3Spec,
   registry: registrySpec,
   mlflow: mlflowSpec,
+  prometheus: prometheusSpec,
 }
 
 const afterStart: Partial<Record<PartName, (context: Context) => Promise<void>>> = {

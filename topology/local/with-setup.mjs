@@ -3,7 +3,15 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createWriteStream, existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdirSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs'
+import {
+  mkdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs'
 import { constants } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -18,6 +26,10 @@ const children = new Set()
 let stoppedBy
 
 const [script, ...scriptArgs] = process.argv.slice(2)
+/** Only who watches needs Prometheus. */
+const watches =
+  basename(script ?? '') === 'test-run.ts' ||
+  / --with(=| )monitoring /.test(` ${scriptArgs.join(' ')} `)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     stoppedBy = signal
@@ -34,14 +46,18 @@ try {
 }
 
 async function setUp() {
-  const [java, python] = await Promise.all([places.findJava(), places.findPython()])
+  const [java, python, prometheus] = await Promise.all([
+    places.findJava(),
+    places.findPython(),
+    watches ? places.findPrometheus() : {},
+  ])
   await refuseMissing(java, python)
-  if (missing(python).length === 0) return { java, python }
+  if (missing(python, prometheus).length === 0) return { java, python }
 
   mkdirSync(places.cacheDir(), { recursive: true })
   const release = await takeLock()
   try {
-    const jobs = missing(python) // again: another run may have installed it while this one waited
+    const jobs = missing(python, prometheus) // again: another run may have installed it while this one waited
     if (jobs.length === 0) return { java, python }
     say(`installing ${jobs.map((job) => job.what).join(', ')}; this is done once`)
     const progress = setInterval(() => {
@@ -54,6 +70,9 @@ async function setUp() {
             await job.install({ java, python, job })
             say(`${job.what}: ready`)
           } catch (error) {
+            if (job.without !== undefined && !stoppedBy) {
+              return say(`${job.what}: ${job.without}. ${error.message}`)
+            }
             if (!stoppedBy) say(`${job.what}: FAILED; letting the rest finish, it is kept`)
             throw error
           } finally {
@@ -126,7 +145,7 @@ async function refuseMissing(java, python) {
   }
 }
 
-function missing(python) {
+function missing(python, prometheus) {
   const jobs = []
   if (!nodePackagesAreFresh()) jobs.push({ what: 'npm packages', install: installNodePackages })
   if (!existsSync(places.serversDir())) {
@@ -135,6 +154,10 @@ function missing(python) {
   for (const [folder, what] of pythonFolders()) {
     if (existsSync(places.venvPython(python.version, folder))) continue
     jobs.push({ what, install: (options) => installPython(folder, options) })
+  }
+  if (prometheus.missing !== undefined && !existsSync(places.prometheusDir())) {
+    const without = 'not installed; the tests that need it are skipped'
+    jobs.push({ what: 'Prometheus', install: installPrometheus, without })
   }
   return jobs
 }
@@ -199,6 +222,33 @@ async function installPython(folder, { python, job }) {
     const requirements = ['-r', places.requirementsFile(folder)]
     const pinned = ['--require-hashes', '--only-binary', ':all:', ...requirements]
     await runLogged(job, join(dir, 'bin', 'python'), [...pip, ...pinned], {})
+  })
+}
+
+/** Debian's package without its service: no root, nothing outside the cache. */
+async function installPrometheus({ job }) {
+  await publish(places.prometheusDir(), async (dir) => {
+    const unpacked = join(dir, 'unpacked')
+    mkdirSync(unpacked)
+    const download = (...options) =>
+      runLogged(job, 'apt-get', [...options, 'download', 'prometheus'], { cwd: dir })
+    try {
+      await download()
+    } catch (error) {
+      if (error.code === 'ENOENT') throw new Error('There is no apt-get here.', { cause: error })
+      // Package lists that were never fetched, or are old: ours lie in the cache.
+      const apt = join(dir, 'apt')
+      mkdirSync(join(apt, 'lists', 'partial'), { recursive: true })
+      mkdirSync(join(apt, 'archives', 'partial'), { recursive: true })
+      const own = ['-o', `Dir::State::Lists=${apt}/lists`, '-o', `Dir::Cache=${apt}`]
+      await runLogged(job, 'apt-get', [...own, 'update'], {})
+      await download(...own)
+    }
+    const [file] = readdirSync(dir).filter((name) => name.endsWith('.deb'))
+    await runLogged(job, 'dpkg-deb', ['-x', join(dir, file), unpacked], {})
+    renameSync(join(unpacked, 'usr', 'bin'), join(dir, 'bin'))
+    for (const rest of [file, 'unpacked', 'apt'])
+      rmSync(join(dir, rest), { recursive: true, force: true })
   })
 }
 

@@ -2,3 +2,4 @@
 export * from './topics.ts'
 export * from './services.ts'
 export * from './cluster.ts'
+export * from './metrics/index.ts'

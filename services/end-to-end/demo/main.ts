@@ -56,7 +56,8 @@ async function runDemo(options: DemoOptions): Promise<void> {
     dataDir: options.dataDir,
     ports: options.ports,
     modelSize: 'demo',
-    dagster: options.withDagster ? {} : undefined,
+    dagster: options.parts.includes('dagster') ? {} : undefined,
+    monitoring: options.parts.includes('monitoring'),
     signal: stopping.signal,
     onProgress: (line) => console.log(`[${elapsed()}] ${line}`),
     onFailure: fail,
@@ -235,7 +236,12 @@ function printPlaces({ stack, urls, dagster }: Pipeline, options: DemoOptions): 
   PostgreSQL ${stack.postgres.url('churnstream')}
   metrics    ${Object.values(urls)
     .map((url) => `${url}/metrics`)
-    .join('\n             ')}
+    .join('\n             ')}${
+    options.parts.includes('monitoring')
+      ? `
+  Prometheus ${stack.prometheus.url}/alerts (boards for Grafana: observability/grafana)`
+      : ''
+  }
   models     in another terminal, while this one shows the version change:
              ${model('train --market default --variant deep --champion')}
              ${model('status')}

@@ -10,10 +10,15 @@ export interface DemoOptions {
   readonly seed: number
   readonly dataDir: string
   readonly ports: 'usual' | 'free'
-  readonly withDagster: boolean
+  /** Started beside the pipeline. */
+  readonly parts: readonly DemoPart[]
 }
 
-export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports] [--with dagster]
+export const demoParts = ['dagster', 'monitoring'] as const
+export type DemoPart = (typeof demoParts)[number]
+
+export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
+                [--with dagster] [--with monitoring]
 
 Starts the real servers and all services, trains and registers a model on the first run, and
 streams simulated bettors through them until Ctrl-C.
@@ -24,7 +29,8 @@ streams simulated bettors through them until Ctrl-C.
   --seed N       the simulated players; another seed each run unless told
   --data FOLDER  where the servers keep their data (.data)
   --free-ports   let the system choose every port
-  --with dagster the orchestration too: its page and its daemon`
+  --with PART    may be repeated: dagster, the orchestration with its page and its daemon;
+                 monitoring, Prometheus over every service, with our rules`
 
 /** @throws Error that names the argument and what it should be */
 export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' {
@@ -37,13 +43,15 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
       seed: { type: 'string', default: String(Math.floor(Date.now() / 1000)) },
       data: { type: 'string', default: usualDataDir },
       'free-ports': { type: 'boolean', default: false },
-      with: { type: 'string' },
+      with: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return 'help'
-  if (values.with !== undefined && values.with !== 'dagster') {
-    throw new Error(`--with takes dagster, not ${values.with}`)
+  const isPart = (part: string): part is DemoPart => demoParts.some((known) => known === part)
+  const unknown = values.with.filter((part) => !isPart(part))
+  if (unknown.length > 0) {
+    throw new Error(`--with takes ${demoParts.join(' or ')}, not ${unknown.join(', ')}`)
   }
   return {
     forMs: values.for === undefined ? undefined : parseDurationMs('--for', values.for, '60s'),
@@ -52,7 +60,7 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' 
     seed: parseWhole('--seed', values.seed, 0, 2 ** 32),
     dataDir: values.data,
     ports: values['free-ports'] ? 'free' : 'usual',
-    withDagster: values.with === 'dagster',
+    parts: values.with.filter(isPart),
   }
 }
 

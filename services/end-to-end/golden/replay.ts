@@ -174,6 +174,7 @@ async function score(common: Common, modelFolder: string): Promise<void> {
     log,
     health,
     onSwap: () => undefined,
+    onRemoved: () => undefined,
     onRefused(key, reason) {
       throw new Error(`the golden model is refused as ${key}: ${reason}`)
     },

@@ -35,6 +35,8 @@ export interface PipelineOptions {
   readonly services?: readonly ServiceId[]
   /** Started too when it is given, with these variables; the set-up must have installed it. */
   readonly dagster?: Readonly<Record<string, string>> | undefined
+  /** Starts Prometheus too, over these services. */
+  readonly monitoring?: boolean
   /** Of Kafka. */
   readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
@@ -78,6 +80,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       freePortsHint: '--free-ports',
       brokers: options.brokers ?? 1,
       kafkaListeners: options.kafkaListeners ?? [],
+      ...(options.monitoring === true ? { scrapes: scrapesOf(ids, servicePorts) } : {}),
       onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
     }),
   )
@@ -166,6 +169,10 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     },
   }
 }
+
+/** A service's job is its name, as in observability/. */
+const scrapesOf = (ids: readonly ServiceId[], ports: Record<ServiceId, number>) =>
+  Object.fromEntries(ids.map((id) => [services[id].name, `127.0.0.1:${ports[id]}`]))
 
 async function untilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + readyWithinMs

@@ -17,12 +17,14 @@ test('startClock - one record without a key for each partition, at once and agai
       writer: rig.writer,
       encoder,
       now: () => nowMs,
+      metrics: rig.metrics,
       log: quietLog,
       onFatal: (error) => assert.fail(String(error)),
     })
     void clock
     while (rig.broker.sends.length < 2) await new Promise(setImmediate)
   }
+  assert.equal((await rig.metrics.clockWritten.get()).values[0]?.value, nowMs / 1000)
   const [first] = rig.broker.sends
   assert.deepEqual(
     first?.map(({ key, partition }) => [key, partition]),
@@ -47,8 +49,8 @@ test('startClock - one record without a key for each partition, at once and agai
 
 test('startClock - an interval of 0 writes nothing', async () => {
   await using rig = await createRig()
-  const { writer } = rig
-  const options = { intervalMs: 0, writer, encoder, now: () => nowMs, log: quietLog }
+  const { writer, metrics } = rig
+  const options = { intervalMs: 0, writer, encoder, now: () => nowMs, metrics, log: quietLog }
   await startClock({ ...options, onFatal: (error) => assert.fail(String(error)) })[
     Symbol.asyncDispose
   ]()

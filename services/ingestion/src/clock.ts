@@ -3,6 +3,7 @@ import { TransientError, messageOf, type Log, type OutgoingRecord } from '@churn
 import { clockKind, type Encoder, type PlayerActivity } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { IngestionMetrics } from './metrics.ts'
 import type { Writer } from './writer.ts'
 
 export interface ClockOptions {
@@ -11,6 +12,7 @@ export interface ClockOptions {
   readonly writer: Writer
   readonly encoder: Encoder<'player-activity'>
   readonly now: () => number
+  readonly metrics: Pick<IngestionMetrics, 'clockWritten'>
   readonly log: Log
   readonly onFatal: (error: unknown) => void
 }
@@ -41,7 +43,9 @@ export function startClock(options: ClockOptions): AsyncDisposable {
 
   async function tick(): Promise<boolean> {
     try {
-      await writer.write(clockRecords(options.encoder, options.now()))
+      const nowMs = options.now()
+      await writer.write(clockRecords(options.encoder, nowMs))
+      options.metrics.clockWritten.set(nowMs / 1000)
       return true
     } catch (error) {
       if (!(error instanceof TransientError)) throw error

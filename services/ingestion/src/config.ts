@@ -15,6 +15,8 @@ export const config = baseConfig.extend({
   PLAYER_EVENTS_PER_SECOND: z.coerce.number().min(0).default(50),
   /** Events of one player at once. */
   PLAYER_BURST_EVENTS: z.coerce.number().int().positive().default(500),
+  /** Share of the requests without a trace context of their own that are traced. */
+  TRACE_SAMPLE_SHARE: z.coerce.number().min(0).max(1).default(0.001),
   /** How often a clock record goes to every partition; 0: never. */
   CLOCK_INTERVAL_MS: z.coerce
     .number()

@@ -6,6 +6,7 @@ import {
   createMetrics,
   listen,
   loadConfig,
+  openTracing,
   runMain,
   shutdownSignal,
   untilUp,
@@ -46,6 +47,11 @@ await runMain(async () => {
     clientId: service.name,
     log,
   })
+  await using tracing = await openTracing({
+    service: service.name,
+    endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    log,
+  })
   let encoder: Encoder<'player-activity'> | undefined
   // Opened in order, closed in reverse: requests end first, then the queue, then the producer.
   await using writer = createWriter({
@@ -69,6 +75,8 @@ await runMain(async () => {
       burstEvents: env.PLAYER_BURST_EVENTS,
     }),
     now: Date.now,
+    traceShare: env.TRACE_SAMPLE_SHARE,
+    tracing,
     health,
     log,
     metrics,
@@ -90,6 +98,7 @@ await runMain(async () => {
       writer,
       encoder,
       now: Date.now,
+      metrics: ingestion,
       log,
       onFatal,
     })

@@ -417,3 +417,47 @@ test('POST /v1/events - a player beyond its burst is deferred in order, others a
   assert.ok(Number(again.headers['retry-after']) > 900)
   assert.equal(rig.broker.records.length, 3)
 })
+
+const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+const callersSpan = '00f067aa0ba902b7'
+const traced = (rig: Rig, traceparent?: string) =>
+  rig.app.inject({
+    method: 'POST',
+    url: '/v1/events',
+    headers: { 'content-type': 'application/json', ...(traceparent && { traceparent }) },
+    payload: JSON.stringify(bet()),
+  })
+
+test('trace - a sampled request goes on in its records, its answer and its span', async () => {
+  await using rig = await createRig()
+  const answer = await traced(rig, `00-${traceId}-${callersSpan}-01`)
+  const header = String(rig.broker.records[0]?.headers?.['traceparent'])
+  assert.match(header, new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`))
+  assert.equal(answer.headers['traceparent'], header)
+  const [span, ...others] = rig.spans
+  assert.deepEqual(span?.parent, { traceId, spanId: callersSpan })
+  assert.equal(header, `00-${traceId}-${span?.trace.spanId}-01`)
+  assert.equal(span?.attributes['http.response.status_code'], 202)
+  assert.deepEqual(others, [])
+})
+
+test('trace - a request that is not sampled costs no header, whatever the share', async () => {
+  await using rig = await createRig({ traceShare: 1 })
+  await traced(rig, `00-${traceId}-${callersSpan}-00`)
+  assert.equal(rig.broker.records[0]?.headers, undefined)
+  await using none = await createRig({ traceShare: 0 })
+  await traced(none)
+  await traced(none, 'no trace context')
+  assert.deepEqual(
+    none.broker.records.map(({ headers }) => headers),
+    [undefined, undefined],
+  )
+  assert.deepEqual([...rig.spans, ...none.spans], [])
+})
+
+test('trace - of requests without a context the stated share begins one', async () => {
+  await using rig = await createRig({ traceShare: 1 })
+  await traced(rig)
+  assert.match(String(rig.broker.records[0]?.headers?.['traceparent']), /^00-[0-9a-f]{32}-/)
+  assert.equal(rig.spans[0]?.parent, undefined)
+})

@@ -1,13 +1,20 @@
 // How are events taken over HTTP, and what does each caller hear?
 import {
   TransientError,
+  childOf,
   messageOf,
+  newTrace,
+  parseTraceparent,
   partitionOf,
   serveOperations,
+  toTraceparent,
+  traceHeader,
   type Health,
   type Log,
   type Metrics,
   type OutgoingRecord,
+  type TraceContext,
+  type Tracing,
 } from '@churnstream/runtime'
 import {
   DecodeProblem,
@@ -33,12 +40,21 @@ export interface ServerOptions {
   readonly bounds: TimeBounds
   readonly allowance: Allowance
   readonly now: () => number
+  /** Of the requests that bring no trace context, the share that gets one. */
+  readonly traceShare: number
+  readonly tracing: Tracing
   readonly health: Health
   readonly log: Log
   readonly metrics: Metrics
   readonly ingestion: IngestionMetrics
   /** A bug: answered with 500, and the process must end. */
   readonly onFatal: (error: unknown) => void
+}
+
+/** A sampled request: whose work sent it, and our work on it. */
+interface Traced {
+  readonly parent: TraceContext | undefined
+  readonly trace: TraceContext
 }
 
 interface Body {
@@ -67,6 +83,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     frameworkErrors: (error, request, reply) => void onError(error, request, reply),
   })
   const decoder = new Decoder('player-activity')
+  const sampled = new WeakMap<FastifyRequest, Traced>()
   let closing = false
   app.addHook('preClose', async () => {
     closing = true
@@ -103,8 +120,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
       if (refused === undefined) return undefined
       return unavailable(reply, refused.reason, refused.message, refused.retryAfterMs)
     },
-    onResponse: async (_request, reply) => {
+    onResponse: async (request, reply) => {
       ingestion.requestSeconds.observe({ status: reply.statusCode }, reply.elapsedTime / 1000)
+      const traced = sampled.get(request)
+      if (traced) tell(traced, reply)
     },
     handler: takeEvents,
   })
@@ -132,12 +151,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
       ingestion.events.inc({ verdict: 'rejected', reason })
       return refuse(reply, status, reason, message, field)
     }
+    const traced = sample(request)
+    if (traced) reply.header(traceHeader, toTraceparent(traced.trace))
     const nowMs = options.now()
     const checked = parsed.events.map((event) => checkEvent(event, bounds, nowMs))
     const waits = waitsOf(checked.map(({ event }) => event))
     const records: OutgoingRecord[] = []
     for (const [index, { event }] of checked.entries()) {
-      if (event && waits[index] === undefined) records.push(toRecord(event))
+      if (event && waits[index] === undefined) records.push(toRecord(event, traced))
     }
     const placed = records.length === 0 ? [] : await writer.write(records)
     let at = 0
@@ -189,13 +210,48 @@ export function createServer(options: ServerOptions): FastifyInstance {
     return { problem: { status: 400, reason: event.reason, field: null, message: event.detail } }
   }
 
-  function toRecord(event: PlayerActivity): OutgoingRecord {
+  /** The caller decides for a request that is part of its own trace. */
+  function sample(request: FastifyRequest): Traced | undefined {
+    const header = request.headers[traceHeader]
+    const asked = typeof header === 'string' ? parseTraceparent(header) : undefined
+    let traced: Traced | undefined
+    if (asked?.isSampled) traced = { parent: asked.context, trace: childOf(asked.context) }
+    else if (!asked && Math.random() < options.traceShare) {
+      traced = { parent: undefined, trace: newTrace() }
+    }
+    if (traced) sampled.set(request, traced)
+    return traced
+  }
+
+  function tell({ parent, trace }: Traced, { statusCode, elapsedTime }: FastifyReply): void {
+    const { traceId, spanId } = trace
+    const tookMs = Math.round(elapsedTime)
+    log.info({ traceId, spanId, status: statusCode, tookMs }, 'sampled request answered')
+    const endedAt = Date.now()
+    options.tracing.ended({
+      name: `POST ${path}`,
+      kind: 'server',
+      trace,
+      parent,
+      startedAt: endedAt - elapsedTime,
+      endedAt,
+      attributes: {
+        'http.request.method': 'POST',
+        'http.route': path,
+        'http.response.status_code': statusCode,
+      },
+    })
+  }
+
+  function toRecord(event: PlayerActivity, traced: Traced | undefined): OutgoingRecord {
     const encoder = options.encoder()
     if (encoder === undefined) throw new Error('an event was taken before the schema: a bug')
     const { name, partitions } = topics.playerActivity
     const { playerId } = event
     const partition = partitionOf(playerId, partitions)
-    return { topic: name, partition, key: playerId, value: encoder.encode(event) }
+    const record = { topic: name, partition, key: playerId, value: encoder.encode(event) }
+    if (traced === undefined) return record
+    return { ...record, headers: { [traceHeader]: toTraceparent(traced.trace) } }
   }
 
   function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

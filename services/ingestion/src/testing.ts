@@ -2,16 +2,18 @@
 import {
   Health,
   createMetrics,
+  noTracing,
   type Log,
   type OutgoingRecord,
   type Placed,
   type Producer,
+  type Span,
 } from '@churnstream/runtime'
 import { DecodeProblem, Decoder, Encoder, schemaText, typeOf } from '@churnstream/schemas'
 import { fixedSchemas } from '@churnstream/schemas/testing'
 import type { FastifyInstance } from 'fastify'
 import { Allowance, type AllowanceSettings } from './core/allowance.ts'
-import { createIngestionMetrics } from './metrics.ts'
+import { createIngestionMetrics, type IngestionMetrics } from './metrics.ts'
 import { createServer, type ServerOptions } from './server.ts'
 import { createWriter, type Writer, type WriterOptions } from './writer.ts'
 
@@ -67,17 +69,27 @@ export interface Rig extends AsyncDisposable {
   readonly broker: FakeBroker
   readonly writer: Writer
   readonly health: Health
+  readonly metrics: IngestionMetrics
   readonly fatal: unknown[]
+  readonly spans: readonly Span[]
 }
 
 export async function createRig(
   options: Partial<WriterOptions> & {
     schemas?: ServerOptions['schemas']
     allowance?: AllowanceSettings
+    traceShare?: number
     awaitProducer?: boolean
   } = {},
 ): Promise<Rig> {
-  const { schemas, allowance = unbounded, awaitProducer = true, ...change } = options
+  const {
+    schemas,
+    allowance = unbounded,
+    traceShare = 0,
+    awaitProducer = true,
+    ...change
+  } = options
+  const spans: Span[] = []
   const broker = new FakeBroker()
   const health = new Health()
   const metrics = createMetrics('ingestion')
@@ -102,6 +114,8 @@ export async function createRig(
     bounds: { maxAgeDays: 400, maxAheadMinutes: 60 },
     allowance: new Allowance(allowance),
     now: () => nowMs,
+    traceShare,
+    tracing: { ...noTracing, ended: (span) => void spans.push(span) },
     health,
     log: quietLog,
     metrics,
@@ -116,7 +130,9 @@ export async function createRig(
     broker,
     writer,
     health,
+    metrics: ingestion,
     fatal,
+    spans,
     async [Symbol.asyncDispose]() {
       broker.release()
       await app.close()

@@ -74,6 +74,7 @@ export function createWriter(options: WriterOptions): Writer {
   /** Set while no producer can be opened: nobody waits for a Kafka that is away. */
   let away: string | undefined = 'no producer was opened yet'
   health.waitFor('producer', away)
+  metrics.queueCapacity.set(maxQueued)
   const done = work().catch((error: unknown) => {
     away = messageOf(error)
     stopping.abort()

@@ -35,6 +35,8 @@ export interface AnnouncerOptions {
   readonly namePrefix: string
   readonly log: Log
   readonly onAnnounced: (origin: Origin) => void
+  /** What stands in the topic for this alias now; undefined: nothing. */
+  readonly onEpoch: (key: string, epoch: number | undefined) => void
   readonly onUnreadableEvent: () => void
 }
 
@@ -115,6 +117,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
         const name = key?.toString() ?? ''
         const now: Announced = { event: unread ? null : event }
         shown.set(name, now)
+        options.onEpoch(name, now.event?.epoch)
         const ours = written.get(name)
         if (ours !== undefined && ours.event?.epoch === now.event?.epoch) written.delete(name)
       }
@@ -176,6 +179,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     }
     for (const { key, event } of changes) {
       written.set(key, { event })
+      options.onEpoch(key, event?.epoch)
       const origin = (event?.origin ?? 'reconcile') as Origin
       options.onAnnounced(origin)
       const { modelVersion, epoch } = event ?? {}

@@ -59,6 +59,10 @@ export function createBridge(options: BridgeOptions): Bridge {
   const announcer = createAnnouncer({
     ...options,
     onAnnounced: (origin) => metrics.events.inc({ origin }),
+    onEpoch(key, epoch) {
+      if (epoch === undefined) metrics.announcedEpoch.remove({ key })
+      else metrics.announcedEpoch.set({ key }, epoch)
+    },
     onUnreadableEvent: () => metrics.unreadable.inc({ topic: topics.registryEvents.name }),
   })
   const tagger = createTagger({
@@ -140,6 +144,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       try {
         await subscribe()
         await inTurn(() => announcer.reconcile('reconcile'))
+        metrics.registryRead.set(options.now() / 1000)
         health.ready(part)
         await tagUnreadable()
       } catch (error) {

@@ -15,6 +15,8 @@ export const baseConfig = z.object({
   /** How long a member that fell silent keeps its partitions; brokers take no less than 6 s. */
   KAFKA_SESSION_TIMEOUT_MS: z.coerce.number().int().min(6_000).default(6_000),
   HTTP_HOST: z.string().default('127.0.0.1'),
+  /** A collector that takes the spans of sampled requests; without it they are only logged. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
 })
 
 /** A port with the topology's port as its default; 0 lets the system choose. */

@@ -27,3 +27,10 @@ export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : `${error.message}: ${messageOf(error.cause)}`
 }
+
+/** The broker refuses a producer because another one has taken its transactional id over. */
+export function isFenced(error: unknown): boolean {
+  const { type, message, cause } = (error ?? {}) as Error & { type?: string }
+  if (type !== undefined && /^(INVALID_PRODUCER_EPOCH|PRODUCER_FENCED)$/.test(type)) return true
+  return cause === undefined ? /\bis fenced\b/.test(message ?? '') : isFenced(cause)
+}

@@ -1,6 +1,8 @@
 // How does the outside see whether a service lives, is ready, and what it counted?
+import { everyServiceMetrics } from '@churnstream/topology'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { FatalError } from './errors.ts'
+import { createGauge } from './instruments.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What readiness stands on: a reason for each thing that is not ready yet. */
@@ -34,6 +36,9 @@ export class Health {
 
 /** Adds /metrics, /health/live and /health/ready to an HTTP server. */
 export function serveOperations(app: FastifyInstance, health: Health, metrics: Metrics): void {
+  createGauge(metrics.registry, everyServiceMetrics.ready, (gauge) =>
+    gauge.set(health.state.ready ? 1 : 0),
+  )
   app.get('/health/live', async (_request, reply) => {
     const { live, failure } = health.state
     return reply.code(live ? 200 : 503).send({ live, failure })

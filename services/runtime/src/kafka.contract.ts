@@ -48,6 +48,33 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     },
   )
 
+  promise(
+    'a consumer hears of every fetch, and nothing remains behind the newest batch, markers included',
+    async ({ kafka }, topic) => {
+      const producer = await kafka.openTransactional(`remaining-${topic}`, {
+        partitions: [{ topic, partition: 0 }],
+      })
+      await producer.commit({ records: [record(topic, 0, 'a'), record(topic, 0, 'b')] })
+      await producer.close()
+      const remaining: bigint[] = []
+      let fetches = 0
+      const consumer = await kafka.consume({
+        groupId: `group-${topic}`,
+        topic,
+        onAssigned: () => undefined,
+        onFetched: () => void fetches++,
+        async onBatch(batch) {
+          remaining.push(batch.remaining)
+          batch.resolve((batch.records.at(-1) as ConsumedRecord).offset)
+        },
+      })
+      await until('the batch', () => remaining.length > 0)
+      await consumer.stop()
+      assert.equal(remaining.at(-1), 0n)
+      assert.ok(fetches > 0)
+    },
+  )
+
   promise('send tells each record its place', async ({ kafka }, topic) => {
     const producer = await kafka.openProducer()
     const records = [record(topic, 0, 'a'), record(topic, 1, 'b'), record(topic, 0, 'c')]

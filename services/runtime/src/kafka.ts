@@ -29,7 +29,8 @@ export interface Batch {
   readonly generation: number
   /** The offset that was asked for. Offsets may be missing in between, but not before the first. */
   readonly fetchedOffset: bigint
-  readonly highWatermark: bigint
+  /** Offsets behind the last of these, up to the high watermark as this fetch saw it. */
+  readonly remaining: bigint
   readonly records: readonly ConsumedRecord[]
   /** True when this batch must not be worked on further: stopped, or sought elsewhere. */
   isStale(): boolean
@@ -49,6 +50,8 @@ export interface ConsumeOptions {
   readonly fetchWaitMs?: number
   /** After every (re)assignment, with all partitions now owned and the generation of its batches. */
   onAssigned(partitions: readonly number[], generation: number): void
+  /** After every fetch, also one that brought nothing: the consumer is alive. */
+  onFetched?(): void
   /** One call at a time for a partition; partitions run beside each other. */
   onBatch(batch: Batch): Promise<void>
 }

@@ -192,6 +192,7 @@ export class MemoryCluster {
   async #poll(member: Member): Promise<void> {
     try {
       while (member.running) {
+        member.options.onFetched?.()
         const batches = member.owned.flatMap((partition) => this.#fetch(member, partition) ?? [])
         if (batches.length === 0) await this.#news()
         else await Promise.all(batches.map((batch) => member.options.onBatch(batch)))
@@ -220,7 +221,7 @@ export class MemoryCluster {
       partition,
       generation,
       fetchedOffset: from,
-      highWatermark: BigInt(log.length),
+      remaining: BigInt(log.length) - from - BigInt(records.length),
       records,
       isStale: () => !member.running || isOld() || member.sought.has(partition),
       heartbeat: async () => undefined,

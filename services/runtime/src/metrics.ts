@@ -1,67 +1,80 @@
-// What does every service count?
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+// What does every service that consumes count, and where does it keep what it counts?
+import { loopMetrics } from '@churnstream/topology'
+import { collectDefaultMetrics, type Registry } from 'prom-client'
+import {
+  createCounter,
+  createDistribution,
+  createGauge,
+  createHistogram,
+  createInstruments,
+  type Instruments,
+} from './instruments.ts'
 
-const secondsBuckets = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30]
-
+/** Made once in main and handed down. */
 export interface Metrics {
-  readonly registry: Registry
-  readonly records: Counter<'topic' | 'outcome' | 'reason'>
-  readonly lag: Gauge<'topic' | 'partition'>
-  readonly transactionSeconds: Histogram
-  readonly transactionRecords: Histogram
-  readonly producersReplaced: Counter<'reason'>
-  readonly assignments: Counter
-  readonly restoreSeconds: Histogram
+  readonly registry: Instruments
 }
 
-/** One registry of names, made once in main and handed down. */
 export function createMetrics(service: string): Metrics {
-  const registry = new Registry()
+  const registry = createInstruments()
   registry.setDefaultLabels({ service })
-  collectDefaultMetrics({ register: registry })
-  const registers = [registry]
+  collectDefaultMetrics({ register: registry as unknown as Registry })
+  return { registry }
+}
+
+/** What only the moment of asking can tell of a loop. */
+export interface Ages {
+  /** Of the oldest record of a partition that is not committed, in seconds. */
+  lagSeconds(): Iterable<readonly [at: { topic: string; partition: string }, seconds: number]>
+  /** Of the longest restore under way, in seconds. */
+  restoreSeconds(): number
+  /** Since the consumer last came round, in seconds. */
+  loopSeconds(): number
+}
+
+type Shared = ReturnType<typeof createShared>
+const shared = new WeakMap<Instruments, Shared>()
+
+/** Of one loop; others of the same process count in the same metrics, under their own service. */
+export function createLoopMetrics({ registry }: Metrics, service: string, ages: Ages) {
+  const all = shared.get(registry) ?? createShared(registry)
+  shared.set(registry, all)
+  all.loops.set(service, ages)
+  for (const reason of replacedBecause) all.producersReplaced.inc({ service, reason }, 0)
+  all.assignments.inc({ service }, 0)
+  return { ...all, eventToCommit: all.eventToCommit.of({ service }) }
+}
+
+export const replacedBecause = ['fenced', 'outcome-unknown', 'dependency-away'] as const
+
+function createShared(registry: Instruments) {
+  const loops = new Map<string, Ages>()
+  createGauge(registry, loopMetrics.lagSeconds, (gauge) => {
+    gauge.reset()
+    for (const [service, ages] of loops) {
+      for (const [at, seconds] of ages.lagSeconds()) gauge.set({ service, ...at }, seconds)
+    }
+  })
+  createGauge(registry, loopMetrics.restoreRunning, (gauge) => {
+    for (const [service, ages] of loops) gauge.set({ service }, ages.restoreSeconds())
+  })
+  createGauge(registry, loopMetrics.loopAge, (gauge) => {
+    for (const [service, ages] of loops) gauge.set({ service }, ages.loopSeconds())
+  })
   return {
-    registry,
-    records: new Counter({
-      name: 'churnstream_records_total',
-      help: 'Consumed records by what became of them',
-      labelNames: ['topic', 'outcome', 'reason'],
-      registers,
-    }),
-    lag: new Gauge({
-      name: 'churnstream_lag_records',
-      help: 'Records between the last committed one and the high watermark',
-      labelNames: ['topic', 'partition'],
-      registers,
-    }),
-    transactionSeconds: new Histogram({
-      name: 'churnstream_transaction_seconds',
-      help: 'Time from the first record of a chunk to its commit',
-      buckets: secondsBuckets,
-      registers,
-    }),
-    transactionRecords: new Histogram({
-      name: 'churnstream_transaction_records',
-      help: 'Consumed records in one transaction',
-      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000],
-      registers,
-    }),
-    producersReplaced: new Counter({
-      name: 'churnstream_producers_replaced_total',
-      help: 'Transactional producers closed because the outcome of a transaction was unknown',
-      labelNames: ['reason'],
-      registers,
-    }),
-    assignments: new Counter({
-      name: 'churnstream_assignments_total',
-      help: 'Times the consumer group assigned partitions to this process',
-      registers,
-    }),
-    restoreSeconds: new Histogram({
-      name: 'churnstream_restore_seconds',
-      help: 'Time to restore the state of one partition from its changelog',
-      buckets: secondsBuckets,
-      registers,
-    }),
+    loops,
+    consumed: createCounter(registry, loopMetrics.consumed),
+    records: createCounter(registry, loopMetrics.records),
+    reasons: createCounter(registry, loopMetrics.reasons),
+    produced: createCounter(registry, loopMetrics.produced),
+    lag: createGauge(registry, loopMetrics.lagRecords),
+    newestCommitted: createGauge(registry, loopMetrics.newestCommitted),
+    eventToCommit: createDistribution(registry, loopMetrics.eventToCommit),
+    transactionSeconds: createHistogram(registry, loopMetrics.transactionSeconds),
+    transactionRecords: createHistogram(registry, loopMetrics.transactionRecords),
+    producersReplaced: createCounter(registry, loopMetrics.producersReplaced),
+    assignments: createCounter(registry, loopMetrics.assignments),
+    assignedPartitions: createGauge(registry, loopMetrics.assignedPartitions),
+    restoreSeconds: createHistogram(registry, loopMetrics.restoreSeconds),
   }
 }

@@ -1,7 +1,7 @@
 // Does the loop keep its promises, whatever breaks?
 import { Decoder, Encoder, type PlayerActivity } from '@churnstream/schemas'
 import { fixedSchemas } from '@churnstream/schemas/testing'
-import { deadLetterTopic, services, topics } from '@churnstream/topology'
+import { deadLetterTopic, loopMetrics, services, topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
@@ -14,6 +14,8 @@ import { MemoryCluster } from './memory-kafka.ts'
 import { createMetrics } from './metrics.ts'
 import { deadLetter, emit, skip } from './outcome.ts'
 import { run, type Processor } from './run.ts'
+import { toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
+import { noTracing, type Span, type Tracing } from './tracing.ts'
 
 const input = topics.playerActivity
 const output = topics.featureVectors
@@ -53,12 +55,14 @@ async function send(
   kafka: Kafka,
   values: readonly (PlayerActivity | Buffer | null)[],
   partition = 0,
+  timestampMs = Date.now(),
 ) {
   const producer = await kafka.openProducer()
   await producer.send(
     values.map((value): OutgoingRecord => {
       const bytes = value === null || Buffer.isBuffer(value) ? value : encoder.encode(value)
-      return { topic: input.name, partition, key: 'key', value: bytes, headers: { from: 'test' } }
+      const headers = { from: 'test' }
+      return { topic: input.name, partition, key: 'key', value: bytes, headers, timestampMs }
     }),
   )
   await producer.close()
@@ -107,7 +111,7 @@ function countingProcessor() {
   return processor
 }
 
-function start(kafka: Kafka, processor: Processor<PlayerActivity>) {
+function start(kafka: Kafka, processor: Processor<PlayerActivity>, tracing?: Tracing) {
   const controller = new AbortController()
   const metrics = createMetrics('test')
   const finished = run({
@@ -121,6 +125,7 @@ function start(kafka: Kafka, processor: Processor<PlayerActivity>) {
     log,
     metrics,
     health: new Health(),
+    ...(tracing && { tracing }),
   })
   finished.catch(() => undefined)
   return {
@@ -183,16 +188,95 @@ test('run - each outcome is counted by what it was and why', async () => {
   })
   await until('all is done', async () => (await committed(kafka)) === 3n)
   await running.stop()
-  const counted = await running.metrics.registry.getSingleMetricAsString(
-    'churnstream_records_total',
-  )
-  for (const labels of [
-    'outcome="skip",reason="duplicate"',
-    'outcome="dead-letter",reason="odd"',
-    'outcome="emit",reason=""',
+  const { registry } = running.metrics
+  const page = await registry.metrics()
+  for (const series of [
+    'consumed_records_total{service="features",topic="player-activity",partition="0"} 3',
+    'records_total{service="features",topic="player-activity",partition="0",outcome="emit"} 1',
+    'records_total{service="features",topic="player-activity",partition="0",outcome="skip"} 1',
+    'records_total{service="features",topic="player-activity",partition="0",outcome="dead-letter"} 1',
+    'records_total{service="features",topic="player-activity",partition="1",outcome="dead-letter"} 0',
+    'record_reasons_total{service="features",topic="player-activity",outcome="skip",reason="duplicate"} 1',
+    'record_reasons_total{service="features",topic="player-activity",outcome="dead-letter",reason="odd"} 1',
+    'produced_records_total{service="features",topic="player-activity.dlq"} 1',
+    'produced_records_total{service="features",topic="feature-vectors"} 0',
+    'event_to_commit_seconds_count{service="features"} 3',
   ]) {
-    assert.match(counted, new RegExp(`${labels}.*\\} 1`))
+    assert.ok(page.includes(`churnstream_${series}\n`), `${series} in ${page}`)
   }
+})
+
+test('run - a sampled record hands its trace to what it causes, its span and its dead letter', async () => {
+  const { kafka } = await createCluster()
+  const spans: Span[] = []
+  const parent = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+  const producer = await kafka.openProducer()
+  const put = (value: Buffer | null, headers = {}): OutgoingRecord => ({
+    topic: input.name,
+    partition: 0,
+    key: 'key',
+    value,
+    headers,
+  })
+  const sampled = { [traceHeader]: toTraceparent(parent) }
+  await producer.send([
+    put(encoder.encode(event('ada', 0)), sampled),
+    put(encoder.encode(event('ada', 1))),
+    put(null, sampled),
+  ])
+  await producer.close()
+  const seen: (TraceContext | undefined)[] = []
+  const counting = countingProcessor()
+  const processor: Processor<PlayerActivity> = {
+    ...counting,
+    process(partition, records) {
+      for (const { trace } of records) seen.push(trace)
+      return counting.process(partition, records)
+    },
+  }
+  const tracing = { ...noTracing, ended: (span: Span) => void spans.push(span) }
+  const running = start(kafka, processor, tracing)
+  await until('all is done', async () => (await committed(kafka)) === 3n)
+  await running.stop()
+
+  const [first, second] = await readAll(kafka, output.name, 0)
+  assert.deepEqual(seen, [spans[0]?.trace, undefined])
+  assert.deepEqual(traceOf(first?.headers ?? {}), spans[0]?.trace)
+  assert.deepEqual(second?.headers, {})
+  assert.deepEqual((await readAll(kafka, changelog.name, 0))[0]?.headers, {})
+  const [letter] = await readAll(kafka, deadLetterTopic(input), 0)
+  assert.deepEqual(traceOf(letter?.headers ?? {}), parent)
+  assert.deepEqual(
+    spans.map(({ parent, trace, attributes }) => [parent, trace.traceId, attributes['outcome']]),
+    [
+      [parent, parent.traceId, 'emit'],
+      [parent, parent.traceId, 'dead-letter'],
+    ],
+  )
+  const page = await running.metrics.registry.metrics()
+  assert.ok(page.includes(`# {trace_id="${parent.traceId}"}`))
+})
+
+test('run - lag is the age of the oldest record that waits, and nothing once it is done', async () => {
+  const { cluster, kafka } = await createCluster()
+  const running = start(kafka, countingProcessor())
+  const ageSeconds = 3_600
+  const lag = async () => {
+    const text = await running.metrics.registry.getSingleMetricAsString(loopMetrics.lagSeconds.name)
+    return Number(/partition="0".*\} (.+)$/m.exec(text)?.[1])
+  }
+  await until('partitions are owned', async () => (await lag()) === 0)
+  let away = true
+  cluster.failpoint = () => {
+    if (away) throw new TransientError('the broker is away')
+  }
+  await send(kafka, [event('ada', 0), event('ada', 1)], 0, Date.now() - ageSeconds * 1_000)
+  await until('the lag shows', async () => (await lag()) >= ageSeconds)
+  const replaced = await running.metrics.registry.metrics()
+  assert.match(replaced, /producers_replaced_total\{service="features",reason="outcome-unknown"\} [1-9]/)
+  away = false
+  await until('all is done', async () => (await committed(kafka)) === 2n && (await lag()) === 0)
+  await running.stop()
 })
 
 for (const point of ['before-commit', 'after-commit'] as const) {

@@ -3,7 +3,7 @@ import { DecodeProblem, type RecordDecoder, type Schemas } from '@churnstream/sc
 import { deadLetterTopic, type Service, type Topic } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toDeadLetter } from './dead-letter.ts'
-import { RebalanceError, TransientError, messageOf } from './errors.ts'
+import { RebalanceError, TransientError, isFenced, messageOf } from './errors.ts'
 import { failpoint, type Failpoint } from './failpoint.ts'
 import type { Health } from './http.ts'
 import type {
@@ -16,8 +16,10 @@ import type {
   TransactionalProducer,
 } from './kafka.ts'
 import type { Log } from './log.ts'
-import type { Metrics } from './metrics.ts'
-import { deadLetter, type Outcome } from './outcome.ts'
+import { createLoopMetrics, type Metrics } from './metrics.ts'
+import { deadLetter, outcomeKinds, type Outcome } from './outcome.ts'
+import { childOf, toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
+import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
 
 export interface Received<V> {
@@ -25,6 +27,8 @@ export interface Received<V> {
   readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: V
+  /** Of the work on this record, when it comes from a sampled request. */
+  readonly trace?: TraceContext
 }
 
 /** The business of a service: what to do with the decoded records of one partition, in order. */
@@ -58,6 +62,8 @@ export interface RunOptions<V> {
   readonly log: Log
   readonly metrics: Metrics
   readonly health: Health
+  /** Where the spans of sampled records go; nowhere unless told. */
+  readonly tracing?: Tracing
   readonly sessionTimeoutMs?: number
   /** How long a fetch gathers records. Longer means fewer, larger transactions. */
   readonly fetchWaitMs?: number
@@ -80,6 +86,12 @@ const retryMinMs = 100
 const retryMaxMs = 5_000
 const heartbeatEveryMs = 1_000
 
+/** A sampled record: whose work wrote it, and our work on it. */
+interface Traced {
+  readonly parent: TraceContext | undefined
+  readonly trace: TraceContext
+}
+
 /** One owned partition: its producer and how far its state has come. */
 interface Lane {
   readonly generation: number
@@ -88,6 +100,8 @@ interface Lane {
   next: bigint
   /** Whether a batch has been checked to start no later than that. */
   begun: boolean
+  /** Whether a commit was begun and not answered. */
+  committing: boolean
 }
 
 /**
@@ -100,13 +114,30 @@ interface Lane {
  */
 export async function run<V>(options: RunOptions<V>): Promise<void> {
   const { kafka, schemas, service, topic, decoder, processor } = options
-  const { signal, log, metrics, health } = options
+  const { signal, log, health, tracing = noTracing } = options
   const group = service.name
   const lanes = new Map<number, Lane>()
   /** Lanes that are being opened for the newest assignment, before their first record comes. */
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
   /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
   const stateAt = new Map<number, bigint>()
+  /** When the oldest record was taken that is not committed, where there is one. */
+  const oldestWaitingAt = new Map<number, number>()
+  const owned = new Set<number>()
+  const restoringSince = new Map<number, number>()
+  let cameRoundAt = performance.now()
+  const metrics = createLoopMetrics(options.metrics, group, {
+    lagSeconds: () =>
+      [...owned].map((partition) => {
+        const oldestAt = oldestWaitingAt.get(partition)
+        return [placeOf(partition), oldestAt === undefined ? 0 : secondsSince(oldestAt)] as const
+      }),
+    restoreSeconds: () => {
+      const longest = Math.min(performance.now(), ...restoringSince.values())
+      return (performance.now() - longest) / 1000
+    },
+    loopSeconds: () => (performance.now() - cameRoundAt) / 1000,
+  })
 
   health.waitFor('group', 'no partitions were assigned yet')
   const consumerOptions: ConsumeOptions = {
@@ -116,16 +147,18 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
     ...(options.fetchWaitMs === undefined ? {} : { fetchWaitMs: options.fetchWaitMs }),
+    onFetched: () => (cameRoundAt = performance.now()),
     onAssigned(partitions, generation) {
-      metrics.assignments.inc()
+      metrics.assignments.inc({ service: group })
+      metrics.assignedPartitions.set({ service: group }, partitions.length)
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
       for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
         if (partitions.includes(partition)) continue
         void closeLane(partition)
         stateAt.delete(partition)
         processor.state?.release(partition)
-        metrics.lag.remove({ topic: topic.name, partition: String(partition) })
       }
+      countFrom(partitions)
       void openAll(partitions, generation)
     },
     onBatch,
@@ -152,8 +185,9 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       } catch (error) {
         if (error instanceof RebalanceError) throw error
         if (!isAway(error)) throw error
+        const reason = reasonOf(error, lanes.get(batch.partition))
         await closeLane(batch.partition)
-        metrics.producersReplaced.inc({ reason: error.name })
+        metrics.producersReplaced.inc({ service: group, reason })
         const waitMs = retryDelayMs(attempt, error)
         log.warn(
           {
@@ -175,6 +209,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function workThrough(batch: Batch): Promise<void> {
     const { partition, generation } = batch
+    const first = batch.records[0]
+    if (first !== undefined && !oldestWaitingAt.has(partition)) {
+      oldestWaitingAt.set(partition, first.timestampMs)
+    }
     const ahead = opening.get(partition)
     opening.delete(partition)
     if (ahead?.generation === generation) await ahead.lane
@@ -191,9 +229,16 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       if (batch.isStale()) return
       const chunk = pending.slice(start, start + chunkRecords)
       await workThroughChunk(batch, current, chunk)
+      cameRoundAt = performance.now()
+      const last = chunk.at(-1) as ConsumedRecord
+      const left = pending.length - start - chunk.length
+      const waiting =
+        left > 0 ? pending[start + chunk.length] : batch.remaining > 0n ? last : undefined
+      waitsSince(partition, waiting?.timestampMs, Number(batch.remaining) + left)
       await batch.heartbeat()
     }
     const last = batch.records.at(-1)
+    if (pending.length === 0) waitsSince(partition, undefined, Number(batch.remaining))
     if (last !== undefined) batch.resolve(last.offset)
   }
 
@@ -225,13 +270,16 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       if (processor.state && stateAt.get(partition) !== next) {
         stateAt.delete(partition)
         const startedAt = performance.now()
+        restoringSince.set(partition, startedAt)
         const changelog = passing(
           'mid-restore',
           kafka.read(processor.state.changelog.name, partition),
         )
-        const players = await processor.state.restore(partition, changelog)
+        const players = await processor.state
+          .restore(partition, changelog)
+          .finally(() => restoringSince.delete(partition))
         const seconds = (performance.now() - startedAt) / 1000
-        metrics.restoreSeconds.observe(seconds)
+        metrics.restoreSeconds.observe({ service: group }, seconds)
         log.info(
           { partition, entries: players, seconds: Number(seconds.toFixed(3)) },
           'state restored',
@@ -239,7 +287,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         stateAt.set(partition, next)
       }
       await processor.opened?.(partition)
-      const lane: Lane = { generation, producer, next, begun: false }
+      const lane: Lane = { generation, producer, next, begun: false, committing: false }
       lanes.set(partition, lane)
       return lane
     } catch (error) {
@@ -262,15 +310,15 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       signal,
     )
     const received: Received<V>[] = []
-    const outcomes: (Outcome | undefined)[] = chunk.map((record) => {
+    const traced = new Map<number, Traced>()
+    const outcomes: (Outcome | undefined)[] = chunk.map((record, index) => {
+      const parent = traceOf(record.headers)
+      const trace = parent && childOf(parent)
+      if (trace) traced.set(index, { parent, trace })
       const value = decoder.decode(record.value)
       if (value instanceof DecodeProblem) return deadLetter(value.reason, value.detail)
-      received.push({
-        offset: record.offset,
-        timestampMs: record.timestampMs,
-        key: record.key,
-        value,
-      })
+      const { offset, timestampMs, key } = record
+      received.push({ offset, timestampMs, key, value, ...(trace ? { trace } : {}) })
       return undefined
     })
     // From here the state in memory is ahead of what is committed, until the commit says otherwise.
@@ -286,9 +334,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     const settled = chunk.map((record, index) => {
       const outcome = outcomes[index] ?? (processed[at++] as Outcome)
       switch (outcome.kind) {
-        case 'emit':
-          for (const out of outcome.records) records.push(out)
+        case 'emit': {
+          const trace = traced.get(index)?.trace
+          for (const out of outcome.records) records.push(trace ? within(trace, out) : out)
           break
+        }
         case 'dead-letter':
           records.push(
             toDeadLetter(record, {
@@ -312,34 +362,134 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
     const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
     failpoint('after-process')
+    lane.committing = true
     await lane.producer.commit({
       records,
       offset: { groupId: group, topic: topic.name, partition, next },
     })
+    lane.committing = false
     failpoint('after-commit')
     lane.next = next
     if (processor.state) stateAt.set(partition, next)
-    count(settled)
-    metrics.transactionRecords.observe(chunk.length)
-    metrics.transactionSeconds.observe((performance.now() - startedAt) / 1000)
-    metrics.lag.set(
-      { topic: topic.name, partition: String(partition) },
-      Number(batch.highWatermark - next),
-    )
+    count(partition, chunk, settled, records, traced)
+    tell(partition, chunk, settled, traced, (performance.now() - startedAt) / 1000)
+    metrics.transactionRecords.observe({ service: group }, chunk.length)
+    metrics.transactionSeconds.observe({ service: group }, (performance.now() - startedAt) / 1000)
   }
 
-  function count(outcomes: readonly Outcome[]): void {
-    const counts = new Map<string, { outcome: string; reason: string; n: number }>()
+  /** What a record costs here is an addition or two; everything with labels is counted by chunk. */
+  function count(
+    partition: number,
+    chunk: readonly ConsumedRecord[],
+    outcomes: readonly Outcome[],
+    written: readonly OutgoingRecord[],
+    traced: ReadonlyMap<number, Traced>,
+  ): void {
+    const at = { service: group, ...placeOf(partition) }
+    const emitted = { emit: 0, skip: 0, 'dead-letter': 0 }
+    const reasons = new Map<string, { outcome: string; reason: string; n: number }>()
     for (const outcome of outcomes) {
-      const reason = outcome.kind === 'emit' ? '' : outcome.reason
-      const key = `${outcome.kind} ${reason}`
-      const entry = counts.get(key)
+      emitted[outcome.kind]++
+      if (outcome.kind === 'emit') continue
+      const { kind, reason } = outcome
+      const entry = reasons.get(`${kind} ${reason}`)
       if (entry) entry.n++
-      else counts.set(key, { outcome: outcome.kind, reason, n: 1 })
+      else reasons.set(`${kind} ${reason}`, { outcome: kind, reason, n: 1 })
     }
-    for (const { outcome, reason, n } of counts.values()) {
-      metrics.records.inc({ topic: topic.name, outcome, reason }, n)
+    metrics.consumed.inc(at, chunk.length)
+    for (const [outcome, n] of Object.entries(emitted)) metrics.records.inc({ ...at, outcome }, n)
+    for (const { outcome, reason, n } of reasons.values()) {
+      metrics.reasons.inc({ service: group, topic: topic.name, outcome, reason }, n)
     }
+    const produced = new Map<string, number>()
+    for (const record of written) produced.set(record.topic, (produced.get(record.topic) ?? 0) + 1)
+    for (const [name, n] of produced) metrics.produced.inc({ service: group, topic: name }, n)
+
+    const nowMs = Date.now()
+    let newestAt = 0
+    for (const [index, { timestampMs }] of chunk.entries()) {
+      const traceId = traced.get(index)?.trace.traceId
+      metrics.eventToCommit.add(Math.max(0, nowMs - timestampMs) / 1000, traceId)
+      if (timestampMs > newestAt) newestAt = timestampMs
+    }
+    metrics.newestCommitted.set(at, newestAt / 1000)
+  }
+
+  /** A line for each reason why records of the chunk were set aside, and for each sampled record. */
+  function tell(
+    partition: number,
+    chunk: readonly ConsumedRecord[],
+    outcomes: readonly Outcome[],
+    traced: ReadonlyMap<number, Traced>,
+    seconds: number,
+  ): void {
+    const setAside = new Map<string, { offset: string; records: number; traceId?: string }>()
+    for (const [index, outcome] of outcomes.entries()) {
+      if (outcome.kind !== 'dead-letter') continue
+      const known = setAside.get(outcome.reason)
+      const offset = String((chunk[index] as ConsumedRecord).offset)
+      const traceId = traced.get(index)?.trace.traceId
+      if (known) known.records++
+      else setAside.set(outcome.reason, { offset, records: 1, ...(traceId && { traceId }) })
+    }
+    for (const [reason, first] of setAside) {
+      log.warn({ topic: topic.name, partition, ...first, reason }, 'records set aside')
+    }
+    const endedAt = Date.now()
+    for (const [index, { parent, trace }] of traced) {
+      const outcome = outcomes[index] as Outcome
+      const offset = String((chunk[index] as ConsumedRecord).offset)
+      const facts = outcome.kind === 'emit' ? outcome.facts : { reason: outcome.reason }
+      const at = { topic: topic.name, partition, offset, outcome: outcome.kind, ...facts }
+      log.info({ traceId: trace.traceId, spanId: trace.spanId, ...at }, 'sampled record committed')
+      tracing.ended({
+        name: `${service.name} ${topic.name}`,
+        kind: 'consumer',
+        trace,
+        parent,
+        startedAt: endedAt - seconds * 1000,
+        endedAt,
+        attributes: {
+          'messaging.system': 'kafka',
+          'messaging.destination.name': topic.name,
+          'messaging.destination.partition.id': String(partition),
+          'messaging.kafka.offset': offset,
+          outcome: outcome.kind,
+          ...facts,
+        },
+      })
+    }
+  }
+
+  /** The series of what is owned now, from 0 on, and of nothing else where they say what is now. */
+  function countFrom(partitions: readonly number[]): void {
+    for (const partition of owned) {
+      if (partitions.includes(partition)) continue
+      owned.delete(partition)
+      oldestWaitingAt.delete(partition)
+      metrics.lag.remove({ service: group, ...placeOf(partition) })
+      metrics.newestCommitted.remove({ service: group, ...placeOf(partition) })
+    }
+    for (const partition of partitions) {
+      const at = { service: group, ...placeOf(partition) }
+      owned.add(partition)
+      metrics.lag.set(at, 0)
+      metrics.consumed.inc(at, 0)
+      for (const outcome of outcomeKinds) metrics.records.inc({ ...at, outcome }, 0)
+    }
+    for (const written of reachOf(service, topic, 0).partitions) {
+      metrics.produced.inc({ service: group, topic: written.topic }, 0)
+    }
+  }
+
+  function placeOf(partition: number): { topic: string; partition: string } {
+    return { topic: topic.name, partition: String(partition) }
+  }
+
+  function waitsSince(partition: number, oldestAt: number | undefined, behind: number): void {
+    if (oldestAt === undefined) oldestWaitingAt.delete(partition)
+    else oldestWaitingAt.set(partition, oldestAt)
+    metrics.lag.set({ service: group, ...placeOf(partition) }, behind)
   }
 
   async function closeLane(partition: number): Promise<void> {
@@ -348,6 +498,18 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     lanes.delete(partition)
     await lane.producer.close()
   }
+}
+
+const within = (trace: TraceContext, record: OutgoingRecord): OutgoingRecord => ({
+  ...record,
+  headers: { ...record.headers, [traceHeader]: toTraceparent(trace) },
+})
+
+const secondsSince = (atMs: number): number => Math.max(0, Date.now() - atMs) / 1000
+
+function reasonOf(error: unknown, lane: Lane | undefined): string {
+  if (isFenced(error)) return 'fenced'
+  return lane?.committing === true ? 'outcome-unknown' : 'dependency-away'
 }
 
 async function* passing<T>(name: Failpoint, all: AsyncIterable<T>): AsyncGenerator<T> {

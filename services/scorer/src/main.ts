@@ -7,6 +7,7 @@ import {
   loadConfig,
   messageOf,
   openOperations,
+  openTracing,
   run,
   runMain,
   shutdownSignal,
@@ -20,7 +21,7 @@ import { createArtifactClient, createS3Artifacts } from './artifact.ts'
 import { config } from './config.ts'
 import { createEngine } from './engine.ts'
 import { createGates } from './gates.ts'
-import { createScorerMetrics } from './metrics.ts'
+import { countModels, createScorerMetrics } from './metrics.ts'
 import { createModels } from './models.ts'
 import { createScoreEncoders, createScoreProcessor } from './processor.ts'
 import { createReportEncoder, createReports } from './reports.ts'
@@ -42,6 +43,11 @@ await runMain(async () => {
     port: env.HTTP_PORT,
     health,
     metrics,
+  })
+  await using tracing = await openTracing({
+    service: service.name,
+    endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    log,
   })
   const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
   const kafka = createKafkajsKafka({
@@ -107,11 +113,7 @@ await runMain(async () => {
     },
     log,
     health,
-    onSwap(key, epoch, tookMs) {
-      scorer.modelEpoch.set({ key }, epoch)
-      scorer.swapSeconds.observe(tookMs / 1000)
-    },
-    onRefused: (key, reason) => scorer.refused.inc({ key, reason }),
+    ...countModels(scorer),
   })
   // Without a model nothing is consumed: the vectors wait in Kafka.
   const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
@@ -129,9 +131,9 @@ await runMain(async () => {
         shadowEngine: engines.shadow,
         shadow: { sample: env.SHADOW_SAMPLE, waitMs: env.SHADOW_WAIT_MS },
         log,
-        onScored(timestampMs, model, version) {
-          scorer.latency.observe(Math.max(0, Date.now() - timestampMs) / 1000)
-          scorer.scores.inc({ model, version })
+        onScored(model, version, scores) {
+          scorer.scores.inc({ model, version }, scores.length)
+          for (const score of scores) if (Number.isFinite(score)) scorer.score.add(score)
         },
       }),
       sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
@@ -139,6 +141,7 @@ await runMain(async () => {
       log,
       metrics,
       health,
+      tracing,
     })
   }
   await models.stop()

@@ -1,39 +1,55 @@
-// What does the scorer count beside what every service counts?
-import type { Metrics } from '@churnstream/runtime'
-import { Counter, Gauge, Histogram } from 'prom-client'
+// What does the scorer count beside its loop?
+import {
+  createCounter,
+  createDistribution,
+  createGauge,
+  createHistogram,
+  type Metrics,
+} from '@churnstream/runtime'
+import { scorerMetrics } from '@churnstream/topology'
+import type { ModelsOptions } from './models.ts'
+
+export type ScorerMetrics = ReturnType<typeof createScorerMetrics>
 
 export function createScorerMetrics({ registry }: Metrics) {
-  const registers = [registry]
   return {
-    scores: new Counter({
-      name: 'churnstream_scores_total',
-      help: 'Scores by model and version',
-      labelNames: ['model', 'version'],
-      registers,
-    }),
-    latency: new Histogram({
-      name: 'churnstream_event_to_score_seconds',
-      help: 'Time from the activity record to its score, before the commit',
-      buckets: [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 30],
-      registers,
-    }),
-    modelEpoch: new Gauge({
-      name: 'churnstream_model_epoch',
-      help: 'Epoch of the registry event whose version is loaded, by model@alias',
-      labelNames: ['key'],
-      registers,
-    }),
-    refused: new Counter({
-      name: 'churnstream_models_refused_total',
-      help: 'Announced versions that were not taken into service, or that left their guard',
-      labelNames: ['key', 'reason'],
-      registers,
-    }),
-    swapSeconds: new Histogram({
-      name: 'churnstream_model_swap_seconds',
-      help: 'Time from the registry event to the version being loaded',
-      buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30],
-      registers,
-    }),
+    scores: createCounter(registry, scorerMetrics.scores),
+    score: createDistribution(registry, scorerMetrics.score).of({}),
+    modelEpoch: createGauge(registry, scorerMetrics.modelEpoch),
+    modelLoaded: createGauge(registry, scorerMetrics.modelLoaded),
+    modelRefused: createGauge(registry, scorerMetrics.modelRefused),
+    refused: createCounter(registry, scorerMetrics.refused),
+    swapSeconds: createHistogram(registry, scorerMetrics.swapSeconds),
+  }
+}
+
+/** What becomes of announced versions; a key shows the version that stands under it, and no other. */
+export function countModels(
+  scorer: ScorerMetrics,
+): Pick<ModelsOptions, 'onSwap' | 'onRefused' | 'onRemoved'> {
+  const shown = new Map<string, string>()
+  const hide = (key: string): void => {
+    const version = shown.get(key)
+    if (version !== undefined) scorer.modelLoaded.remove({ key, version })
+    shown.delete(key)
+  }
+  return {
+    onSwap(key, { modelVersion, epoch, tookMs, loadedAt }) {
+      hide(key)
+      shown.set(key, modelVersion)
+      scorer.modelLoaded.set({ key, version: modelVersion }, loadedAt / 1000)
+      scorer.modelEpoch.set({ key }, epoch)
+      scorer.modelRefused.set({ key }, 0)
+      scorer.swapSeconds.observe(tookMs / 1000)
+    },
+    onRefused(key, reason) {
+      scorer.modelRefused.set({ key }, 1)
+      scorer.refused.inc({ key, reason })
+    },
+    onRemoved(key) {
+      hide(key)
+      scorer.modelEpoch.remove({ key })
+      scorer.modelRefused.remove({ key })
+    },
   }
 }

@@ -38,8 +38,9 @@ async function open() {
     },
     log,
     health,
-    onSwap: (key, epoch) => void swapped.push(`${key} ${epoch}`),
+    onSwap: (key, { epoch }) => void swapped.push(`${key} ${epoch}`),
     onRefused: (key, reason) => void refused.push(`${key} ${reason}`),
+    onRemoved: () => undefined,
   })
   const announce = await announcer(kafka)
   const loaded = async (key: string, version: string) => {

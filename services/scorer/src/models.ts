@@ -49,6 +49,15 @@ export interface Models {
   stop(): Promise<void>
 }
 
+/** A version that was taken under an alias. */
+export interface Swap {
+  readonly modelVersion: string
+  readonly epoch: number
+  readonly tookMs: number
+  /** Milliseconds since 1970. */
+  readonly loadedAt: number
+}
+
 export interface ModelsOptions {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
@@ -59,8 +68,10 @@ export interface ModelsOptions {
   readonly guard: GuardSettings
   readonly log: Log
   readonly health: Health
-  readonly onSwap: (key: string, epoch: number, tookMs: number) => void
+  readonly onSwap: (key: string, swap: Swap) => void
   readonly onRefused: (key: string, reason: string) => void
+  /** Nothing stands under this alias any more. */
+  readonly onRemoved: (key: string) => void
 }
 
 const threads: Readonly<Record<string, Thread>> = {
@@ -173,7 +184,7 @@ export function createModels(options: ModelsOptions): Models {
       verdictAt: now,
       verdictFigures: toFigures(claim.version.figures),
     })
-    options.onSwap(key, epoch, tookMs)
+    options.onSwap(key, { modelVersion, epoch, tookMs, loadedAt: now })
     if (key === fallbackKey) {
       health.ready(part)
       first.resolve()
@@ -183,10 +194,10 @@ export function createModels(options: ModelsOptions): Models {
   function refuse(key: string, event: RegistryEvent, reason: string, detail: string): void {
     const { modelName, alias, modelVersion, epoch } = event
     log.error({ modelName, alias, modelVersion, epoch, reason, detail }, 'version refused')
-    options.onRefused(key, reason)
     // Under champion the old version goes on; another alias must not stand for what it does not name.
     const stays = alias === 'champion'
     if (!stays) drop(key)
+    options.onRefused(key, reason)
     reports.state(modelName, alias, {
       ...(stays ? {} : nothingLoaded),
       verdictVersion: modelVersion,
@@ -213,6 +224,7 @@ export function createModels(options: ModelsOptions): Models {
   }
 
   function drop(key: string): void {
+    options.onRemoved(key)
     const stand = stands.get(key)
     if (stand === undefined) return
     stands.delete(key)

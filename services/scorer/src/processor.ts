@@ -37,7 +37,7 @@ export interface ScoreProcessorOptions {
   readonly shadowEngine: Pick<Engine, 'pendingRows'>
   readonly shadow: ShadowSettings
   readonly log: Log
-  readonly onScored: (timestampMs: number, modelName: string, modelVersion: string) => void
+  readonly onScored: (modelName: string, modelVersion: string, scores: Float32Array) => void
 }
 
 /** Rows of a batch that the version before scores too, while a swap is fresh. */
@@ -87,6 +87,7 @@ export function createScoreProcessor(options: ScoreProcessorOptions): Processor<
     const guard = watch?.guard.isOpen(Date.now()) ? watch.guard : undefined
     try {
       const scored = await version.score('serving', vectors)
+      options.onScored(version.modelName, version.modelVersion, scored.scores)
       if (watch && guard) {
         const wrong = scored.scores.filter((score) => !Number.isFinite(score)).length
         guard.scored(vectors.length - wrong, scored.microseconds)
@@ -170,7 +171,6 @@ export function createScoreProcessor(options: ScoreProcessorOptions): Processor<
             const detail = `version ${modelVersion} of ${modelName} gave ${score}`
             return deadLetter('score-not-a-number', detail)
           }
-          options.onScored(record.timestampMs, modelName, modelVersion)
           const records = [
             toRecord(topics.churnScores.name, encoders.scores, partition, record, champion, score),
           ]
@@ -189,7 +189,7 @@ export function createScoreProcessor(options: ScoreProcessorOptions): Processor<
               ),
             )
           }
-          return emit(records)
+          return record.trace ? emit(records, { modelName, modelVersion }) : emit(records)
         })
       }),
   }

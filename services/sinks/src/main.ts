@@ -6,6 +6,7 @@ import {
   createMetrics,
   loadConfig,
   openOperations,
+  openTracing,
   run,
   runMain,
   shutdownSignal,
@@ -41,6 +42,11 @@ await runMain(async () => {
     statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
     log,
   })
+  await using tracing = await openTracing({
+    service: service.name,
+    endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    log,
+  })
   const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
   const kafka = createKafkajsKafka({
     brokers: env.KAFKA_BOOTSTRAP_SERVERS,
@@ -67,6 +73,7 @@ await runMain(async () => {
       log,
       metrics,
       health,
+      tracing,
       // Nobody waits for a row as they do for a score: fewer, larger transactions.
       fetchWaitMs: 200,
     })

@@ -32,7 +32,12 @@ export function createSinkProcessor(
       for (let start = 0; start < records.length; start += maxRows) {
         const rows = records
           .slice(start, start + maxRows)
-          .map(({ value, offset }): ScoreRow => ({ score: value, partition, offset }))
+          .map(({ value, offset, trace }): ScoreRow => ({
+            score: value,
+            partition,
+            offset,
+            traceId: trace?.traceId ?? null,
+          }))
         const end = metrics.batchSeconds.startTimer()
         for (const outcome of await watched(() => store(rows))) outcomes.push(outcome)
         failpoint('after-database-commit')

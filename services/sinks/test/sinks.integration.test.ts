@@ -123,6 +123,16 @@ test('process - a poison row is set aside with the reason, the rest of its batch
   assert.equal(count, 298)
 })
 
+test('process - the trace of a sampled score stands in its row, and null in all others', async () => {
+  await migrate(database)
+  const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+  await processor().process(0, [received(0), { ...received(1), trace }])
+  assert.deepEqual(await rowsOf('SELECT trace_id FROM score_history ORDER BY cause_offset'), [
+    { trace_id: null },
+    { trace_id: trace.traceId },
+  ])
+})
+
 test('latest_scores - the newest as_of of a player, then the highest cause offset', async () => {
   await migrate(database)
   await processor().process(0, [

@@ -207,6 +207,7 @@ async function consume(
     generation++
     options.onAssigned(payload.memberAssignment[options.topic] ?? [], generation)
   })
+  consumer.on(consumer.events.FETCH, () => options.onFetched?.())
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (payload.restart) log.warn({ reason: messageOf(payload.error) }, 'the consumer restarts')
     else fail(new FatalError(`the consumer of ${options.topic} ended`, { cause: payload.error }))
@@ -250,7 +251,7 @@ function toBatch(
     partition,
     generation,
     fetchedOffset: BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset),
-    highWatermark: BigInt(batch.highWatermark),
+    remaining: BigInt(batch.offsetLag()),
     records: batch.messages.map(toConsumed),
     isStale: () => failed() || payload.isStale() || !payload.isRunning(),
     heartbeat: async () => {
@@ -346,7 +347,9 @@ export function* slices(records: readonly OutgoingRecord[]): Generator<TopicMess
   let bytes = 0
   let byTopic = new Map<string, Message[]>()
   for (const record of records) {
-    const size = recordOverheadBytes + (record.value?.length ?? 0) + (record.key?.length ?? 0)
+    const { key, value, headers } = record
+    const named = headers === undefined ? 0 : bytesOf(headers)
+    const size = recordOverheadBytes + (value?.length ?? 0) + (key?.length ?? 0) + named
     if (bytes > 0 && bytes + size > sendMaxBytes) {
       yield toTopicMessages(byTopic)
       byTopic = new Map()
@@ -359,6 +362,12 @@ export function* slices(records: readonly OutgoingRecord[]): Generator<TopicMess
     else byTopic.set(record.topic, [message])
   }
   if (bytes > 0) yield toTopicMessages(byTopic)
+}
+
+function bytesOf(headers: Readonly<Record<string, Buffer | string>>): number {
+  let bytes = 0
+  for (const [name, value] of Object.entries(headers)) bytes += name.length + value.length
+  return bytes
 }
 
 const toTopicMessages = (byTopic: Map<string, Message[]>): TopicMessages[] =>

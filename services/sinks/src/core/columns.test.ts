@@ -10,7 +10,7 @@ const causeTopic = topics.playerActivity.name
 test('toColumns - one array for each column, one cell for each row, in the same order', () => {
   const rows = [0, 1].map((n) => {
     const { value, offset } = received(n)
-    return { score: value, partition: 4, offset }
+    return { score: value, partition: 4, offset, traceId: n === 0 ? null : 'ab' }
   })
   assert.deepEqual(toColumns(rows), [
     ['p-0', 'p-1'],
@@ -30,13 +30,14 @@ test('toColumns - one array for each column, one cell for each row, in the same 
     [2_000, 2_001],
     [4, 4],
     ['3000', '3001'],
+    [null, 'ab'],
   ])
 })
 
 test('insertScores - names as many columns as it has parameters', () => {
   const names = /score_history \((.*?)\)/.exec(insertScores)?.[1]?.split(', ') ?? []
   const parameters = insertScores.match(/\$\d+/g) ?? []
-  assert.equal(names.length, 17)
+  assert.equal(names.length, 18)
   assert.deepEqual(
     parameters,
     names.map((_, index) => `$${index + 1}`),

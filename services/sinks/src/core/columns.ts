@@ -6,9 +6,11 @@ export interface ScoreRow {
   /** Where in the topic of scores the record stands. */
   readonly partition: number
   readonly offset: bigint
+  /** Of the sampled request that the score comes from. */
+  readonly traceId: string | null
 }
 
-type Cell = string | number
+type Cell = string | number | null
 
 /** In the order of the arrays that `unnest` gets. */
 const columns: readonly {
@@ -33,6 +35,7 @@ const columns: readonly {
   { name: 'vector_offset', type: 'bigint', of: ({ score }) => score.vectorOffset },
   { name: 'score_partition', type: 'integer', of: ({ partition }) => partition },
   { name: 'score_offset', type: 'bigint', of: ({ offset }) => String(offset) },
+  { name: 'trace_id', type: 'text', of: ({ traceId }) => traceId },
 ]
 
 const names = columns.map(({ name }) => name).join(', ')
