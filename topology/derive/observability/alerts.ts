@@ -3,6 +3,7 @@ import {
   bridgeMetrics as bridge,
   ingestionMetrics as ingestion,
   loopMetrics as loop,
+  monitorMetrics as monitor,
   scorerMetrics as scorer,
   everyServiceMetrics as every,
   services,
@@ -22,6 +23,32 @@ const activity = topics.playerActivity.name
 const stays = '5x30'
 const grows = '5x10 6x20'
 const perMinute = (n: number) => `0+${n}x30`
+
+const confirmedOf = (name: string, kind: string, what: string): Alert => {
+  const series = `${monitor.confirmed.name}{model="m",version="3",role="champion",kind="${kind}"}`
+  return {
+    name,
+    expr: `max by (model, version) (${monitor.confirmed.name}{role="champion",kind="${kind}"}) == 1`,
+    for: '0m',
+    severity: 'ticket',
+    summary: `${what} of {{ $labels.model }} version {{ $labels.version }} in two of three windows`,
+    cases: {
+      fires: { series: { [series]: '0x3 1x10' }, at: '8m' },
+      quiet: {
+        series: { [series]: '0x15', [series.replace('champion', 'challenger')]: '1x15' },
+        at: '8m',
+      },
+    },
+  }
+}
+
+/** A reason to look, never to wake somebody. */
+const confirmedAlerts = [
+  confirmedOf('FeedBroken', 'quality', 'Inputs are missing or unknown'),
+  confirmedOf('InputsDrifted', 'drift', 'Inputs or scores are not those of the training'),
+  confirmedOf('EstimateFell', 'estimate', 'Fewer players are told apart, as far as scores say,'),
+  confirmedOf('PerformanceFell', 'performance', 'Scores and what became of players disagree'),
+]
 
 export const alerts: readonly Alert[] = [
   ...serviceLevels.flatMap(burnAlertsOf),
@@ -49,10 +76,12 @@ export const alerts: readonly Alert[] = [
   },
   {
     name: 'PartitionsWithoutOwner',
-    expr: flows
-      .map(({ name, topic: { partitions } }) => {
+    expr: all
+      .filter(({ consumes }) => consumes.length > 0)
+      .map(({ name, consumes }) => {
         const owned = `${loop.assignedPartitions.name}{service="${name}"}`
-        return `sum by (service) (${owned}) < ${partitions}`
+        const lanes = Math.max(...consumes.map(({ partitions }) => partitions))
+        return `sum by (service) (${owned}) < ${lanes}`
       })
       .join(' or '),
     for: '2m',
@@ -472,6 +501,7 @@ export const alerts: readonly Alert[] = [
       },
     },
   },
+  ...confirmedAlerts,
   {
     name: 'EventLoopBlocked',
     expr: `nodejs_eventloop_lag_p99_seconds{job=~"${jobs}"} > 0.5`,

@@ -4,6 +4,7 @@ import { everyServiceMetrics } from './every-service.ts'
 import { ingestionMetrics } from './ingestion.ts'
 import { loopMetrics } from './loop.ts'
 import type { MetricGroup } from './metric.ts'
+import { monitorMetrics } from './monitor.ts'
 import { bridgeMetrics } from './registry-bridge.ts'
 import { scorerMetrics } from './scorer.ts'
 import { sinkMetrics } from './sinks.ts'
@@ -15,6 +16,7 @@ export {
   everyServiceMetrics,
   ingestionMetrics,
   loopMetrics,
+  monitorMetrics,
   scorerMetrics,
   sinkMetrics,
 }
@@ -29,6 +31,8 @@ export const metricGroups: readonly MetricGroup[] = [
   { exposedBy: ['scorer'], metrics: scorerMetrics },
   { exposedBy: ['registryBridge'], metrics: bridgeMetrics },
   { exposedBy: ['sinks'], metrics: sinkMetrics },
+  // The service joins topology/src/services.ts with these names.
+  { exposedBy: [], metrics: monitorMetrics },
 ]
 
 /** What every Node process tells of itself, and Prometheus of what it scrapes; boards may use these. */

@@ -15,6 +15,13 @@ export const labels = {
   model: 'a registered model: one for each market',
   version: 'a version that was promoted while the process ran',
   key: 'model@alias',
+  role: 'champion or challenger',
+  market: 'a market with players, or * for all',
+  segment: 'a part of the players that stands in our code, or * for all',
+  kind: 'quality, drift, estimate or performance',
+  statistic: 'a slug that stands in our code',
+  subject: 'a feature of the catalogue, the score, or nothing',
+  guard: 'a slug that stands in our code',
 } as const
 
 export type Label = keyof typeof labels
@@ -36,6 +43,8 @@ export interface Metric {
     | 'ratio'
     | 'epoch'
     | 'boolean'
+    | 'state'
+    | 'statistic'
   readonly labels: readonly Label[]
   /** Upper bounds, of a histogram. */
   readonly buckets?: readonly number[]
