@@ -72,6 +72,7 @@ export async function openFileSource(options: FileSourceOptions): Promise<Source
       toldAt = performance.now()
       onProgress(`read ${lines} lines, as far as ${file.source}`)
     }
+    spool.finish()
     if (refused > maxRejectedShare * lines) throw new FatalError(tooMany())
     if (lines - refused - after === 0) {
       throw new FatalError(

@@ -1,5 +1,5 @@
 // How is the source that was asked for opened, and is it whole?
-import { openInputs, openRowWriter, type OutputColumn } from '@churnstream/batch'
+import { attemptFile, openInputs, openRowWriter, type OutputColumn } from '@churnstream/batch'
 import { FatalError } from '@churnstream/runtime'
 import { createReadStream } from 'node:fs'
 import type { Arguments } from './arguments.ts'
@@ -58,30 +58,36 @@ async function openFiles(options: SourceOptions): Promise<Source> {
   const target = asked.rejects ?? options.rejectsTarget
   await using rejects = await openRowWriter(target, rejectColumns, installation)
   try {
-    const source = await openFileSource({
-      location: asked.source,
-      files: inputs.files.map(({ source, file, isGzipped }) => ({
-        source,
-        isGzipped,
-        open: () => createReadStream(file, { highWaterMark: 1 << 20 }),
-      })),
-      sha256: inputs.sha256,
-      untilAt,
-      maxRejectedShare: asked.maxRejectedShare,
-      onRejected: (lines) =>
-        rejects.write(
-          lines.map(({ source, row, reason, detail, values }) => [
-            source,
-            row,
-            reason,
-            detail,
-            values,
-          ]),
-        ),
-      onProgress,
-    })
-    // All is spooled: the files are not read again.
+    await using opened = new AsyncDisposableStack()
+    const sorting = `sorting the events of ${asked.source}`
+    const source = await attemptFile(sorting, () =>
+      openFileSource({
+        location: asked.source,
+        files: inputs.files.map(({ source, file, isGzipped }) => ({
+          source,
+          isGzipped,
+          open: () => createReadStream(file, { highWaterMark: 1 << 20 }),
+        })),
+        sha256: inputs.sha256,
+        untilAt,
+        maxRejectedShare: asked.maxRejectedShare,
+        onRejected: (lines) =>
+          rejects.write(
+            lines.map(({ source, row, reason, detail, values }) => [
+              source,
+              row,
+              reason,
+              detail,
+              values,
+            ]),
+          ),
+        onProgress,
+      }),
+    )
+    opened.use(source)
+    // All is sorted elsewhere now: the files are not read again.
     await inputs.confirm()
+    opened.move()
     return source
   } finally {
     // Also when there were too many of them, so that somebody can look.

@@ -62,9 +62,13 @@ export class Spool implements Disposable {
     if (this.#heldBytes > maxHeldBytes) this.#flush()
   }
 
+  /** Nothing more will come. */
+  finish(): void {
+    this.#flush()
+  }
+
   /** The events of a partition by time, a day at a time. Ties stand by event id, then by player. */
   *read(partition: number): Generator<PlayerActivity[]> {
-    this.#flush()
     const days = [...(this.#days[partition] ?? [])].sort((a, b) => a - b)
     for (const day of days) {
       yield this.#decode(readFileSync(join(this.#folder, `${partition}-${day}`))).sort(inOrder)
