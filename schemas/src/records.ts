@@ -10,6 +10,7 @@ import type {
   PlayerOutcome,
   PlayerState,
   RegistryEvent,
+  RetrainingRequest,
 } from './types.ts'
 
 export interface Records {
@@ -20,6 +21,7 @@ export interface Records {
   'player-outcome': PlayerOutcome
   'registry-event': RegistryEvent
   'load-report': LoadReport
+  'retraining-request': RetrainingRequest
   'dead-letter': DeadLetter
   'dead-letter-receipt': DeadLetterReceipt
 }
@@ -33,6 +35,7 @@ export const recordNames: readonly RecordName[] = [
   'player-outcome',
   'registry-event',
   'load-report',
+  'retraining-request',
   'dead-letter',
   'dead-letter-receipt',
 ]

@@ -257,6 +257,24 @@ export interface LoadReport {
   shadowFigures: Figure[]
 }
 
+/** Somebody asks for a new version of a model: the orchestration trains one and decides whether it serves. */
+export interface RetrainingRequest {
+  /** Registered model, churn-<market> */
+  modelName: string
+  /** The market of the model, default for churn-default */
+  market: string
+  /** A slug: calendar, performance-fell, calibration-off, estimate-fell, inputs-drifted, scores-drifted, enough-labels or asked-for */
+  reason: string
+  /** A JSON object: the figures that the request stands on; asked-for has why */
+  evidence: string
+  /** Event time of the window that it stands on; of a person the time of asking */
+  requestedAt: number
+  /** Event time before which the monitor does not ask for this model again */
+  cooldownUntil: number
+  /** person, schedule or monitor */
+  requestedBy: string
+}
+
 /** Why a record was set aside. Each field is one header of the dead letter, named dlq.<field>, as UTF-8 text; key, value and the other headers are the original bytes. */
 export interface DeadLetter {
   /** A slug, fit for a metric label */

@@ -6,7 +6,7 @@ const day = 24 * 60 * 60 * 1000
 export interface Topic<N extends RecordName = RecordName> {
   readonly name: string
   /** What the record key is. Topics with the same key and partition count are co-partitioned. */
-  readonly key: 'playerId' | 'model@alias' | 'model@alias#replica'
+  readonly key: 'playerId' | 'model@alias' | 'model@alias#replica' | 'modelName'
   readonly record: N
   readonly partitions: number
   /** A compacted topic keeps the newest record of each key, for ever or until it is that old. */
@@ -14,8 +14,10 @@ export interface Topic<N extends RecordName = RecordName> {
   /** How long a record is kept; null when age deletes nothing. */
   readonly retentionMs: number | null
   readonly carries: string
-  /** Why nobody in this repository reads it, where nobody does. */
+  /** Why no service in topology/ reads it, where none does. */
   readonly unreadBecause?: string
+  /** The command with which a person writes it too. */
+  readonly writtenByCommand?: string
 }
 
 /** Every topic keyed by player has this many partitions, so that a player stays in one lane. */
@@ -80,6 +82,17 @@ export const topics = {
     cleanup: 'compact,delete',
     retentionMs: 7 * day,
     carries: 'what a scorer replica has loaded under an alias, and its verdict',
+  },
+  retrainingRequests: {
+    name: 'retraining-requests',
+    key: 'modelName',
+    record: 'retraining-request',
+    partitions: 1,
+    cleanup: 'delete',
+    retentionMs: 365 * day,
+    carries: 'who asks for a new version of a model, why, and on which figures',
+    unreadBecause: 'the orchestration reads it, in Python',
+    writtenByCommand: 'npm run model -- retrain',
   },
 } as const satisfies Record<string, Topic>
 
