@@ -6,6 +6,10 @@ import type {
   DeadLetterReceipt,
   FeatureVector,
   LoadReport,
+  AssessorState,
+  MonitoringPartial,
+  MonitoringWindow,
+  MonitorState,
   PlayerActivity,
   PlayerOutcome,
   PlayerState,
@@ -22,6 +26,10 @@ export interface Records {
   'registry-event': RegistryEvent
   'load-report': LoadReport
   'retraining-request': RetrainingRequest
+  'monitor-state': MonitorState
+  'monitoring-partial': MonitoringPartial
+  'assessor-state': AssessorState
+  'monitoring-window': MonitoringWindow
   'dead-letter': DeadLetter
   'dead-letter-receipt': DeadLetterReceipt
 }
@@ -36,6 +44,10 @@ export const recordNames: readonly RecordName[] = [
   'registry-event',
   'load-report',
   'retraining-request',
+  'monitor-state',
+  'monitoring-partial',
+  'assessor-state',
+  'monitoring-window',
   'dead-letter',
   'dead-letter-receipt',
 ]

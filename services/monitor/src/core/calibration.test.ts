@@ -97,8 +97,6 @@ test('judgeDrift - of 34 features none is called drifted by chance in 100 window
     score: { shares: Array.from({ length: 20 }, () => 0.05), rows: referenceRows },
     calibration: [],
     auc: undefined,
-    logLoss: undefined,
-    baseRate: undefined,
   }
   const score = Array.from({ length: 200 }, () => 6)
   let drifted = 0

@@ -28,8 +28,9 @@ export interface Statistic {
 }
 
 export interface InputSettings {
-  /** Rows below which a window says nothing. */
+  /** Rows below which a window says nothing of distributions, and nothing of rates. */
   readonly minRows: number
+  readonly minRowsOfRates: number
   /** Share of false discoveries among the features that are called drifted. */
   readonly level: number
   /** Stability index that a feature, or the score, must exceed as well to alarm. */
@@ -41,6 +42,7 @@ export interface InputSettings {
 
 export const usualInputSettings: InputSettings = {
   minRows: 1_000,
+  minRowsOfRates: 200,
   level: 0.001,
   featureEffect: 0.1,
   scoreEffect: 0.2,
@@ -103,7 +105,7 @@ export function judgeDrift(
 
 /** Rates of nulls and of unseen levels. A feed that breaks shows here first, in a single window. */
 export function judgeQuality(profile: Profile, counts: BinCounts, settings: InputSettings): Judged {
-  if (counts.rows < settings.minRows) return insufficient
+  if (counts.rows < settings.minRowsOfRates) return insufficient
   const rates = profile.features.flatMap((reference, feature) => {
     const bins = counts.features[feature] as readonly number[]
     const nulls = bins.length - 1

@@ -33,8 +33,6 @@ export interface Profile {
   readonly calibration: readonly CalibrationBin[]
   /** Of the test days; undefined for a model that came without. */
   readonly auc: Measured | undefined
-  readonly logLoss: number | undefined
-  readonly baseRate: number | undefined
 }
 
 /** Scores are counted in bins of equal width; the profile's own are ten times as wide. */
@@ -92,8 +90,6 @@ export function parseProfile(text: string): Profile {
       auc === undefined || !(churned > 0)
         ? undefined
         : { value: auc, standardError: hanleyMcNeilError(auc, churned, score.count - churned) },
-    logLoss: metric('log_loss'),
-    baseRate,
   }
 }
 
