@@ -18,6 +18,8 @@ interface Expected {
     readonly within: number
   }[]
   readonly mustNot: readonly Kind[]
+  /** So many windows nothing of `mustNot` may fire; to the end unless told. */
+  readonly quietWindows?: number
   /** Why a new version must be asked for; null: it must not. */
   readonly request: string | null
 }
@@ -51,6 +53,8 @@ export const expectations: readonly Expected[] = [
     plant: 'concept-drift',
     must: [{ kind: 'performance', subject: 'auc', within: 3 }],
     mustNot: ['quality', 'drift', 'estimate'],
+    // Two months on, other players are left: then the inputs move as well.
+    quietWindows: 8,
     request: 'performance-fell',
   },
   {
@@ -103,7 +107,7 @@ export function alarmsOf({ windows }: Assessed): Map<string, number> {
 const since = (window: number): number => window - firstPlanted + 1
 
 export function rowOf(expected: Expected, assessed: Assessed): Row {
-  const { plant, must, mustNot, request } = expected
+  const { plant, must, mustNot, quietWindows = Infinity, request } = expected
   const alarms = alarmsOf(assessed)
   const problems: string[] = []
   for (const { kind, subject, within } of must) {
@@ -113,7 +117,9 @@ export function rowOf(expected: Expected, assessed: Assessed): Row {
       problems.push(`${kind} of ${subject} fired after ${since(window)} windows, not ${within}`)
     } else if (since(window) < 1) problems.push(`${kind} of ${subject} fired before the plant`)
   }
-  const wrong = [...alarms.keys()].filter((alarm) => mustNot.some((kind) => alarm.startsWith(kind)))
+  const wrong = [...alarms].flatMap(([alarm, window]) =>
+    mustNot.some((kind) => alarm.startsWith(kind)) && since(window) <= quietWindows ? [alarm] : [],
+  )
   if (wrong.length > (plant === 'none' ? falseAlarmsAllowed : 0)) {
     problems.push(`must not fire: ${wrong.join(', ')}`)
   }

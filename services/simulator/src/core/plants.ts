@@ -31,7 +31,7 @@ export const plantSettings = {
   leakMost: 0.9,
   /** Who would have left is back after so many days; of those on a break so many are gone. */
   backAfterDays: [12, 24],
-  goneShareOfBreaks: 0.35,
+  goneShareOfBreaks: 0.5,
 } as const
 
 /** What holds at an instant. */
