@@ -6,7 +6,7 @@ const day = 24 * 60 * 60 * 1000
 export interface Topic<N extends RecordName = RecordName> {
   readonly name: string
   /** What the record key is. Topics with the same key and partition count are co-partitioned. */
-  readonly key: 'playerId' | 'model@alias' | 'model@alias#replica' | 'modelName'
+  readonly key: 'playerId' | 'model@alias' | 'model@alias#replica' | 'modelName' | 'partition'
   readonly record: N
   readonly partitions: number
   /** A compacted topic keeps the newest record of each key, for ever or until it is that old. */
@@ -14,6 +14,8 @@ export interface Topic<N extends RecordName = RecordName> {
   /** How long a record is kept; null when age deletes nothing. */
   readonly retentionMs: number | null
   readonly carries: string
+  /** One partition that every lane of a service writes to, in its own transactions. */
+  readonly isGathered?: true
   /** Why no service in topology/ reads it, where none does. */
   readonly unreadBecause?: string
   /** The command with which a person writes it too. */

@@ -44,12 +44,17 @@ export interface Batch {
 export interface ConsumeOptions {
   readonly groupId: string
   readonly topic: string
+  /** Further topics with as many partitions: whoever owns a partition owns it in each. */
+  readonly alongside?: readonly string[]
   readonly sessionTimeoutMs?: number
   /** How long a fetch may wait for more records. */
   readonly fetchWaitMs?: number
-  /** After every (re)assignment, with all partitions now owned and the generation of its batches. */
+  /**
+   * After every (re)assignment, with all partitions now owned, the same of every topic, and the
+   * generation of its batches.
+   */
   onAssigned(partitions: readonly number[], generation: number): void
-  /** One call at a time for a partition; partitions run beside each other. */
+  /** One call at a time for a partition of a topic; others run beside it. */
   onBatch(batch: Batch): Promise<void>
 }
 
@@ -97,6 +102,13 @@ export interface Producer {
   close(): Promise<void>
 }
 
+/** Looks up records of one topic, again and again over the same connections. */
+export interface Lookup {
+  /** Committed records of a partition with from ≤ offset < to; those that are gone are left out. */
+  read(partition: number, from: bigint, to: bigint): Promise<readonly ConsumedRecord[]>
+  close(): Promise<void>
+}
+
 export interface Follower {
   /** Resolves when everything that stood in the topic at the start has been handed over. */
   readonly caughtUp: Promise<void>
@@ -122,6 +134,8 @@ export interface Kafka {
   endOffsets(topic: string): Promise<bigint[]>
   /** Committed records from an offset (default: the first) up to the end as it stands at the call. */
   read(topic: string, partition: number, from?: bigint): AsyncIterable<readonly ConsumedRecord[]>
+  /** Connects when it is first read. */
+  openLookup(topic: string): Lookup
   /** Committed records of all partitions from the start (or the end), for ever. */
   follow(
     topic: string,

@@ -47,12 +47,21 @@ export interface ProcessorState {
   release(partition: number): void
 }
 
-export interface RunOptions<V> {
+/** A topic, and what makes values of its records. */
+export interface Input<V> {
+  readonly topic: Topic
+  readonly decoder: RecordDecoder<V>
+}
+
+export interface RunOptions<V> extends Input<V> {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
   readonly service: Service
-  readonly topic: Topic
-  readonly decoder: RecordDecoder<V>
+  /**
+   * Further topics, co-partitioned with the first: a partition is one lane over all of them, with one
+   * producer and one state. In which order records of different topics come is not promised.
+   */
+  readonly alongside?: readonly Input<V>[]
   readonly processor: Processor<V>
   readonly signal: AbortSignal
   readonly log: Log
@@ -67,11 +76,24 @@ export interface RunOptions<V> {
 export const transactionalIdOf = (service: Service, topic: Topic, partition: number): string =>
   `churnstream.${service.name}.${topic.name}.${partition}`
 
-/** Topics keyed by player are co-partitioned: a partition writes to its like alone. */
-export function reachOf(service: Service, topic: Topic, partition: number): Reach {
-  const written = [...service.produces, ...service.state].filter(({ key }) => key === topic.key)
-  const names = [...written.map(({ name }) => name), deadLetterTopic(topic)]
-  return { partitions: names.map((name) => ({ topic: name, partition })), groupId: service.name }
+/** Topics with the key of the input are co-partitioned: a partition writes to its like, or to where all gather. */
+export function reachOf(
+  service: Service,
+  topic: Topic,
+  partition: number,
+  alongside: readonly Topic[] = [],
+): Reach {
+  const written: Topic[] = [...service.produces, ...service.state]
+  const alike = written.filter(({ key }) => key === topic.key).map(({ name }) => name)
+  const letters = [topic, ...alongside].map(deadLetterTopic)
+  const gathered = written.filter(({ key, isGathered }) => isGathered && key !== topic.key)
+  return {
+    partitions: [
+      ...[...alike, ...letters].map((name) => ({ topic: name, partition })),
+      ...gathered.map(({ name }) => ({ topic: name, partition: 0 })),
+    ],
+    groupId: service.name,
+  }
 }
 
 /** Records per transaction at most: bounds replay, heartbeat gaps and the pause of a model swap. */
@@ -84,11 +106,14 @@ const heartbeatEveryMs = 1_000
 interface Lane {
   readonly generation: number
   readonly producer: TransactionalProducer
-  /** The offset that the next transaction starts at. */
-  next: bigint
-  /** Whether a batch has been checked to start no later than that. */
-  begun: boolean
+  /** By topic: the offset that the next transaction starts at. */
+  readonly next: Map<string, bigint>
+  /** Topics of which a batch has been checked to start no later than that. */
+  readonly begun: Set<string>
 }
+
+/** Where a lane stands in all of its topics. */
+const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().join(' ')
 
 /**
  * Runs until the signal aborts. Per partition and generation: open a transactional producer named
@@ -99,19 +124,25 @@ interface Lane {
  * committed offset tells what happened. See docs/decisions/0002.
  */
 export async function run<V>(options: RunOptions<V>): Promise<void> {
-  const { kafka, schemas, service, topic, decoder, processor } = options
+  const { kafka, schemas, service, topic, processor, alongside = [] } = options
+  const inputs = new Map(
+    [{ topic, decoder: options.decoder }, ...alongside].map((input) => [input.topic.name, input]),
+  )
   const { signal, log, metrics, health } = options
   const group = service.name
   const lanes = new Map<number, Lane>()
   /** Lanes that are being opened for the newest assignment, before their first record comes. */
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
   /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
-  const stateAt = new Map<number, bigint>()
+  const stateAt = new Map<number, string>()
+  /** The last batch of each partition: its topics share a lane, so they take turns. */
+  const turns = new Map<number, Promise<void>>()
 
   health.waitFor('group', 'no partitions were assigned yet')
   const consumerOptions: ConsumeOptions = {
     groupId: group,
     topic: topic.name,
+    ...(alongside.length === 0 ? {} : { alongside: alongside.map(({ topic }) => topic.name) }),
     ...(options.sessionTimeoutMs === undefined
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
@@ -124,7 +155,9 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         void closeLane(partition)
         stateAt.delete(partition)
         processor.state?.release(partition)
-        metrics.lag.remove({ topic: topic.name, partition: String(partition) })
+        for (const name of inputs.keys()) {
+          metrics.lag.remove({ topic: name, partition: String(partition) })
+        }
       }
       void openAll(partitions, generation)
     },
@@ -147,12 +180,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   async function onBatch(batch: Batch): Promise<void> {
     for (let attempt = 0; !batch.isStale(); attempt++) {
       try {
-        await withHeartbeats(batch, workThrough(batch))
+        await withHeartbeats(batch, inTurn(batch))
         return
       } catch (error) {
         if (error instanceof RebalanceError) throw error
         if (!isAway(error)) throw error
-        await closeLane(batch.partition)
         metrics.producersReplaced.inc({ reason: error.name })
         const waitMs = retryDelayMs(attempt, error)
         log.warn(
@@ -173,24 +205,48 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     }
   }
 
+  /**
+   * One batch of a partition after the other, whichever topic it is of. After trouble the lane is
+   * closed before the next one's turn: nobody may write with a producer whose last word is unknown.
+   */
+  function inTurn(batch: Batch): Promise<void> {
+    const { partition } = batch
+    const turn = (turns.get(partition) ?? Promise.resolve()).then(async () => {
+      if (batch.isStale()) return
+      try {
+        await workThrough(batch)
+      } catch (error) {
+        if (!(error instanceof RebalanceError)) await closeLane(partition)
+        throw error
+      }
+    })
+    turns.set(
+      partition,
+      turn.catch(() => undefined),
+    )
+    return turn
+  }
+
   async function workThrough(batch: Batch): Promise<void> {
     const { partition, generation } = batch
+    const input = inputs.get(batch.topic) as Input<V>
     const ahead = opening.get(partition)
     opening.delete(partition)
     if (ahead?.generation === generation) await ahead.lane
     const known = lanes.get(partition)
     const current = known?.generation === generation ? known : await openLane(partition, generation)
-    if (!current.begun && batch.fetchedOffset > current.next) {
+    const next = current.next.get(batch.topic) as bigint
+    if (!current.begun.has(batch.topic) && batch.fetchedOffset > next) {
       // Fetched past what is committed: those records must come again.
-      batch.seek(current.next)
+      batch.seek(next)
       return
     }
-    current.begun = true
-    const pending = batch.records.filter((record) => record.offset >= current.next)
+    current.begun.add(batch.topic)
+    const pending = batch.records.filter((record) => record.offset >= next)
     for (let start = 0; start < pending.length; start += chunkRecords) {
       if (batch.isStale()) return
       const chunk = pending.slice(start, start + chunkRecords)
-      await workThroughChunk(batch, current, chunk)
+      await workThroughChunk(batch, input, current, chunk)
       await batch.heartbeat()
     }
     const last = batch.records.at(-1)
@@ -217,12 +273,20 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     await closeLane(partition)
     const producer = await kafka.openTransactional(
       transactionalIdOf(service, topic, partition),
-      reachOf(service, topic, partition),
+      reachOf(
+        service,
+        topic,
+        partition,
+        alongside.map(({ topic }) => topic),
+      ),
     )
     try {
       // Only now: the former owner is fenced, and what it committed is final.
-      const next = await kafka.committedOffset(group, topic.name, partition)
-      if (processor.state && stateAt.get(partition) !== next) {
+      const next = new Map<string, bigint>()
+      for (const name of inputs.keys()) {
+        next.set(name, await kafka.committedOffset(group, name, partition))
+      }
+      if (processor.state && stateAt.get(partition) !== placeOf(next)) {
         stateAt.delete(partition)
         const startedAt = performance.now()
         const changelog = passing(
@@ -236,10 +300,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
           { partition, entries: players, seconds: Number(seconds.toFixed(3)) },
           'state restored',
         )
-        stateAt.set(partition, next)
+        stateAt.set(partition, placeOf(next))
       }
       await processor.opened?.(partition)
-      const lane: Lane = { generation, producer, next, begun: false }
+      const lane: Lane = { generation, producer, next, begun: new Set() }
       lanes.set(partition, lane)
       return lane
     } catch (error) {
@@ -250,6 +314,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function workThroughChunk(
     batch: Batch,
+    { topic, decoder }: Input<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
   ): Promise<void> {
@@ -317,9 +382,9 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       offset: { groupId: group, topic: topic.name, partition, next },
     })
     failpoint('after-commit')
-    lane.next = next
-    if (processor.state) stateAt.set(partition, next)
-    count(settled)
+    lane.next.set(topic.name, next)
+    if (processor.state) stateAt.set(partition, placeOf(lane.next))
+    count(topic, settled)
     metrics.transactionRecords.observe(chunk.length)
     metrics.transactionSeconds.observe((performance.now() - startedAt) / 1000)
     metrics.lag.set(
@@ -328,7 +393,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     )
   }
 
-  function count(outcomes: readonly Outcome[]): void {
+  function count(topic: Topic, outcomes: readonly Outcome[]): void {
     const counts = new Map<string, { outcome: string; reason: string; n: number }>()
     for (const outcome of outcomes) {
       const reason = outcome.kind === 'emit' ? '' : outcome.reason
