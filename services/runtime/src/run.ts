@@ -130,6 +130,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   )
   const { signal, log, metrics, health } = options
   const group = service.name
+  const part = `group ${group}`
   const lanes = new Map<number, Lane>()
   /** Lanes that are being opened for the newest assignment, before their first record comes. */
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
@@ -138,7 +139,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   /** The last batch of each partition: its topics share a lane, so they take turns. */
   const turns = new Map<number, Promise<void>>()
 
-  health.waitFor('group', 'no partitions were assigned yet')
+  health.waitFor(part, 'no partitions were assigned yet')
   const consumerOptions: ConsumeOptions = {
     groupId: group,
     topic: topic.name,
@@ -255,7 +256,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   /** Ready means fenced and restored, so that the first records do not wait for it. */
   async function openAll(partitions: readonly number[], generation: number): Promise<void> {
-    health.waitFor('group', `restoring ${partitions.length} partitions`)
+    health.waitFor(part, `restoring ${partitions.length} partitions`)
     const lanesToCome = partitions.map((partition) => {
       const lane = openLane(partition, generation).catch((error: unknown) => {
         // The batch that needs it opens it again, and waits out what is away.
@@ -266,7 +267,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       return lane
     })
     await Promise.all(lanesToCome)
-    health.ready('group')
+    health.ready(part)
   }
 
   async function openLane(partition: number, generation: number): Promise<Lane> {

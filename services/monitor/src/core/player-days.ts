@@ -121,6 +121,14 @@ export class PlayerDays {
     return 'counted'
   }
 
+  /** Takes note of a score that does not stand for its day, or whose vector is gone. */
+  pass({ asOf }: Score): Taken {
+    const day = dayOf(asOf)
+    if (this.#isLate(day, this.#clock.scoresDay)) return 'too-late'
+    this.#pass({ scoresDay: Math.max(day, this.#clock.scoresDay) })
+    return 'not-chosen'
+  }
+
   onShadow(score: Score): Taken {
     const day = dayOf(score.asOf)
     if (this.#isLate(day, this.#clock.shadowsDay) || this.#isTold(day)) return 'too-late'
