@@ -95,7 +95,9 @@ export function createAssessingProcessor(options: {
     state: {
       changelog: topics.assessorState,
       async restore(_partition, changelog) {
-        const restored = new Assessor(settings, profiles.loaded)
+        const restored = new Assessor(settings, (location, sha256) =>
+          profiles.loaded(location, sha256),
+        )
         const waiting = new Map<string, Buffer>()
         for await (const records of changelog) await load(restored, waiting, records)
         const decoder = new Decoder('monitoring-partial')

@@ -124,7 +124,7 @@ export function createCountingProcessor(options: {
       const taken = days.onScore(score, {
         daysSinceLastBet: vector.days_since_last_bet,
         tenureDays: vector.tenure_days,
-        bins: profile === null ? new Uint8Array() : binsOf(profile, { ...vector }),
+        bins: profile === null ? Buffer.alloc(0) : binsOf(profile, { ...vector }),
       })
       outcomes.push(toOutcome(taken))
     }

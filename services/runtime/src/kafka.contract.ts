@@ -265,7 +265,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
           },
         })
       const members = [await join(0), await join(1), await join(2)]
-      const counts = () => owned.map(({ length }) => length).sort()
+      const counts = () => owned.map(({ length }) => length).sort((a, b) => a - b)
       await until('two own one each', () => String(counts()) === '0,1,1')
       for (const set of got) set.clear()
       await producer.send(places)

@@ -17,8 +17,8 @@ export function binOf(reference: FeatureReference, value: Value): number {
 }
 
 /** One byte for each feature of the profile, in its order. */
-export function binsOf(profile: Profile, values: Readonly<Record<string, Value>>): Uint8Array {
-  return Uint8Array.from(profile.features, (reference) => binOf(reference, values[reference.name]))
+export function binsOf(profile: Profile, values: Readonly<Record<string, Value>>): Buffer {
+  return Buffer.from(profile.features.map((reference) => binOf(reference, values[reference.name])))
 }
 
 export const scoreBinOf = (score: number): number =>

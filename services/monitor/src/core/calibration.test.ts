@@ -60,7 +60,7 @@ function rates(n: number, shift: number, repetitions: number) {
 
 test('stabilityPValue - without drift a fixed 0.1 fires 40 times of 100 at 100 rows, ours at its level', (t) => {
   for (const n of [100, 300, 1_000]) {
-    const { fixed, warned, alarmed } = rates(n, 0, 600)
+    const { fixed, warned, alarmed } = rates(n, 0, 400)
     t.diagnostic(`n ${n}: fixed 0.1 ${fixed}, calibrated ${warned}, with size ${alarmed}`)
     if (n === 100) assert.ok(fixed > 0.35 && fixed < 0.45, `${fixed}`)
     // At 10 rows a bin the χ² is coarse: that is what the gate of 1000 rows is for.
@@ -77,7 +77,7 @@ test('stabilityPValue - the power at known shifts', (t) => {
     { n: 300, shift: 0.5, warned: [0.98, 1], alarmed: [0.95, 1] },
   ] as const
   for (const { n, shift, ...expected } of table) {
-    const found = rates(n, shift, 150)
+    const found = rates(n, shift, 100)
     t.diagnostic(`n ${n}, shift ${shift} sd: warns ${found.warned}, alarms ${found.alarmed}`)
     for (const kind of ['warned', 'alarmed'] as const) {
       const [low, high] = expected[kind]

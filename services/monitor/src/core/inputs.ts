@@ -95,7 +95,7 @@ export function judgeDrift(
     settings.level,
   )
   const statistics = subjects.flatMap(({ subject, index, effect, sizes, p, others }) => {
-    const isSignificant = p <= limit && limit > 0
+    const isSignificant = p <= limit
     const state: State = !isSignificant ? 'ok' : index > effect ? 'alarm' : 'warning'
     const threshold = Math.max(effect, stabilityThreshold(settings.level, sizes))
     return [{ name: 'psi', subject, value: index, threshold, state }, ...others]
@@ -125,7 +125,7 @@ export function judgeQuality(profile: Profile, counts: BinCounts, settings: Inpu
   )
   const statistics = rates.map(({ name, subject, value, share, p }): Statistic => {
     const threshold = share + settings.rateEffect
-    const isSignificant = p <= limit && limit > 0
+    const isSignificant = p <= limit
     const isLarge = value > threshold
     // A new level is news about the world, not a broken feed: it shows as drift too.
     const atWorst = name === 'null-rate' ? 'alarm' : 'warning'

@@ -27,7 +27,7 @@ const scoreOf = (playerId: string, day: number, causeOffset: number, score = 0.5
   causePartition: 0,
   causeOffset,
 })
-const facts: Facts = { daysSinceLastBet: 1, tenureDays: 10, bins: new Uint8Array() }
+const facts: Facts = { daysSinceLastBet: 1, tenureDays: 10, bins: Buffer.alloc(0) }
 const labelOf = (playerId: string, day: number, churned: boolean, knownDay: number): Label => ({
   playerId,
   asOfDay: day0 + day,
@@ -65,7 +65,7 @@ test('PlayerDays - each vector of a day stands for it equally often', () => {
     const winner = chances.indexOf(Math.min(...chances))
     counts[winner] = (counts[winner] as number) + 1
   }
-  for (const count of counts) assert.ok(Math.abs(count - 2_000) < 160, `${counts.join()}`)
+  for (const count of counts) assert.ok(Math.abs(count - 2_000) < 160, counts.join())
 })
 
 test('PlayerDays - a day is told when scores and outcomes have both passed it, and then it is late', () => {

@@ -31,7 +31,7 @@ export interface Facts {
   readonly daysSinceLastBet: number | null
   readonly tenureDays: number | null
   /** Empty where the version has no profile. */
-  readonly bins: Uint8Array
+  readonly bins: Buffer
 }
 
 export interface Label {
@@ -115,7 +115,7 @@ export class PlayerDays {
       isAtRisk: !(daysSinceLastBet !== null && daysSinceLastBet >= 28),
       isActive: daysSinceLastBet !== null && daysSinceLastBet < recentDays,
       tenureBand: tenureBandOf(tenureDays ?? 0),
-      bins: bins as Buffer,
+      bins,
     }
     this.#put({ ...known, served })
     return 'counted'
@@ -215,7 +215,7 @@ export class PlayerDays {
     return cohortDueOn(day) <= this.#clock.toldDay
   }
 
-  #named<T extends { modelName: string; modelVersion: string; market: string }>(of: T) {
+  #named(of: Pick<ServedDay, 'modelName' | 'modelVersion' | 'market'>) {
     const { modelName, modelVersion, market } = of
     return {
       modelName: this.#text(modelName),

@@ -1,5 +1,6 @@
 // What changes in the world, and from when on? Drifts that a monitor must find, or must leave alone.
-import { dayMs } from './player.ts'
+
+const dayMs = 24 * 60 * 60 * 1000
 
 export const plantKinds = [
   'season-end',

@@ -73,8 +73,9 @@ test('falseDiscoveryLimit - the worked example of Benjamini and Hochberg', () =>
     0.6528, 0.759, 1,
   ]
   assert.equal(falseDiscoveryLimit(p, 0.05), 0.0095)
-  assert.equal(falseDiscoveryLimit([0.9, 0.8], 0.05), 0)
-  assert.equal(falseDiscoveryLimit([], 0.05), 0)
+  assert.equal(falseDiscoveryLimit([0.9, 0.8], 0.05), -1)
+  assert.equal(falseDiscoveryLimit([0, 0.8], 0.05), 0)
+  assert.equal(falseDiscoveryLimit([], 0.05), -1)
 })
 
 test('toShares - adds up to one, and nothing counted is nothing', () => {
