@@ -6,10 +6,15 @@ import type {
   DeadLetterReceipt,
   FeatureVector,
   LoadReport,
+  AssessorState,
+  MonitoringPartial,
+  MonitoringWindow,
+  MonitorState,
   PlayerActivity,
   PlayerOutcome,
   PlayerState,
   RegistryEvent,
+  RetrainingRequest,
 } from './types.ts'
 
 export interface Records {
@@ -20,6 +25,11 @@ export interface Records {
   'player-outcome': PlayerOutcome
   'registry-event': RegistryEvent
   'load-report': LoadReport
+  'retraining-request': RetrainingRequest
+  'monitor-state': MonitorState
+  'monitoring-partial': MonitoringPartial
+  'assessor-state': AssessorState
+  'monitoring-window': MonitoringWindow
   'dead-letter': DeadLetter
   'dead-letter-receipt': DeadLetterReceipt
 }
@@ -33,6 +43,11 @@ export const recordNames: readonly RecordName[] = [
   'player-outcome',
   'registry-event',
   'load-report',
+  'retraining-request',
+  'monitor-state',
+  'monitoring-partial',
+  'assessor-state',
+  'monitoring-window',
   'dead-letter',
   'dead-letter-receipt',
 ]

@@ -257,6 +257,177 @@ export interface LoadReport {
   shadowFigures: Figure[]
 }
 
+/** Somebody asks for a new version of a model: the orchestration trains one and decides whether it serves. */
+export interface RetrainingRequest {
+  /** Registered model, churn-<market> */
+  modelName: string
+  /** The market of the model, default for churn-default */
+  market: string
+  /** A slug: calendar, performance-fell, calibration-off, estimate-fell, inputs-drifted, scores-drifted, enough-labels or asked-for */
+  reason: string
+  /** A JSON object: the figures that the request stands on; asked-for has why */
+  evidence: string
+  /** Event time of the window that it stands on; of a person the time of asking */
+  requestedAt: number
+  /** Event time before which the monitor does not ask for this model again */
+  cooldownUntil: number
+  /** person, schedule or monitor */
+  requestedBy: string
+}
+
+export interface ServedDay {
+  modelName: string
+  modelVersion: string
+  market: string
+  /** Hash of player and cause: the smallest of the day is chosen */
+  chance: number
+  score: number
+  /** Had not churned already: the population of the training */
+  isAtRisk: boolean
+  /** Bet within 7 days before */
+  isActive: boolean
+  /** Index among the tenure bands */
+  tenureBand: number
+  /** Bin of each feature of the version's profile, one byte each; empty without a profile and once the day's inputs are told */
+  bins: Buffer
+}
+
+export interface ShadowDay {
+  modelName: string
+  modelVersion: string
+  market: string
+  chance: number
+  score: number
+}
+
+/** Of a player's vectors of a UTC day the one that stands for the day, and what became of the player. Kept until its cohort is told. */
+export interface PlayerDay {
+  playerId: string
+  asOfDay: number
+  served: null | ServedDay
+  shadow: null | ShadowDay
+  /** null until it is known */
+  churned: null | boolean
+}
+
+/** Newest UTC day seen in each topic, -1 before the first */
+export interface MonitorClock {
+  scoresDay: number
+  shadowsDay: number
+  outcomesDay: number
+  /** Everything due by this day was told */
+  toldDay: number
+}
+
+/** The reference profile that the bins of a version were counted against */
+export interface ProfileReference {
+  modelName: string
+  modelVersion: string
+  /** s3://bucket/prefix of the version's folder; empty when it came without a profile */
+  artifactLocation: string
+  /** Of reference_profile.json */
+  profileSha256: string
+}
+
+/** What a partition of the monitor knows: one player-day, its clock, or the profile of a version. Exactly one of the three is there. */
+export interface MonitorState {
+  playerDay: null | PlayerDay
+  clock: null | MonitorClock
+  profile: null | ProfileReference
+}
+
+/** One row for each player at risk, of a version in a market */
+export interface InputCounts {
+  modelName: string
+  modelVersion: string
+  market: string
+  /** s3://bucket/prefix of the version's folder; empty when it came without a profile */
+  artifactLocation: string
+  /** Of reference_profile.json */
+  profileSha256: string
+  rows: number
+  /** Rows by feature and bin, in the profile's order */
+  features: number[][]
+  /** Rows by score, in bins of equal width */
+  score: number[]
+}
+
+/** Scores whose labels are known, by player at risk */
+export interface Cohort {
+  modelName: string
+  modelVersion: string
+  /** champion or challenger */
+  role: string
+  market: string
+  /** s3://bucket/prefix of the version's folder; empty when it came without a profile */
+  artifactLocation: string
+  /** Of reference_profile.json */
+  profileSha256: string
+  scores: number[]
+  /** For each score: bit 0 churned, bit 1 active within 7 days, bits 2 and 3 the tenure band */
+  marks: Buffer
+  /** Of a challenger: the champion's scores of the same vectors, NaN where it is another; else empty */
+  championScores: number[]
+  /** Scores of the day whose outcome never came */
+  unlabelled: number
+}
+
+/** What one partition has counted of one UTC day: parts of the same day are added up. It carries inputs, a cohort, or the clock. */
+export interface MonitoringPartial {
+  /** Of the player topics */
+  partition: number
+  /** The UTC day that is counted, or that the clock has reached */
+  day: number
+  inputs: null | InputCounts
+  cohort: null | Cohort
+  /** Everything of this partition that is due by this day was told before */
+  isClock: boolean
+}
+
+/** What the assessor knows after the partials that it has read. Exactly one of the two is there. */
+export interface AssessorState {
+  /** A partial that waits for its window, as it was read */
+  partial: null | Buffer
+  /** JSON: clocks of the partitions, and for each version the last windows that the policy looks back at */
+  memory: null | string
+}
+
+export interface WindowStatistic {
+  name: string
+  /** A feature, score, or empty */
+  subject: string
+  value: number
+  /** Interval of 95 %; null where there is none */
+  low: null | number
+  high: null | number
+  /** What it was held against; null for a figure that only informs */
+  threshold: null | number
+  state: string
+}
+
+/** What was found of one version in whole UTC days: every figure with the threshold that it was held against. */
+export interface MonitoringWindow {
+  modelName: string
+  modelVersion: string
+  /** champion or challenger */
+  role: string
+  /** * for all markets together */
+  market: string
+  /** * for everybody, a tenure band, or active-7d: who bet within 7 days before */
+  segment: string
+  /** quality: is the feed whole; drift: inputs and scores against the training; estimate: performance before labels, never measured; performance: on mature labels */
+  kind: string
+  fromDay: number
+  /** The last day that belongs to it */
+  toDay: number
+  rows: number
+  /** ok, warning, alarm, insufficient-data (too few rows to say anything) or no-profile (nothing to compare with) */
+  state: string
+  /** The alarm stood in two of the last three windows, or needs no second one */
+  isConfirmed: boolean
+  statistics: WindowStatistic[]
+}
+
 /** Why a record was set aside. Each field is one header of the dead letter, named dlq.<field>, as UTF-8 text; key, value and the other headers are the original bytes. */
 export interface DeadLetter {
   /** A slug, fit for a metric label */

@@ -18,6 +18,9 @@ export function topologyPage(): string {
     for (const topic of service.follows) {
       lines.push(`  ${id('t', topic.name)} -. follows .-> ${id('s', service.name)}`)
     }
+    for (const topic of service.looksUp ?? []) {
+      lines.push(`  ${id('t', topic.name)} -. looked up .-> ${id('s', service.name)}`)
+    }
     for (const topic of service.produces) {
       lines.push(`  ${id('s', service.name)} --> ${id('t', topic.name)}`)
     }
@@ -46,7 +49,10 @@ export function topologyPage(): string {
     '',
     '| service | does | port |',
     '|---|---|---|',
-    ...all.map((service) => `| ${service.name} | ${service.does} | ${service.port} |`),
+    ...all.map(
+      (service) =>
+        `| ${service.name} | ${service.does} | ${service.port}${service.within === undefined ? '' : `, within ${service.within}`} |`,
+    ),
     '',
   ].join('\n')
 }

@@ -9,10 +9,14 @@ export interface Service {
   /** Read whole by every replica, from the start: tables of the newest record of each key. */
   readonly follows: readonly Topic[]
   readonly produces: readonly Topic[]
+  /** Read at the places that consumed records name. */
+  readonly looksUp?: readonly Topic[]
   /** Compacted topics that hold the service's own state, restored at assignment. */
   readonly state: readonly Topic[]
   /** Port of its HTTP server on a machine that runs one of each. */
   readonly port: number
+  /** The service whose process its loop runs in, where it has none of its own. */
+  readonly within?: string
 }
 
 export const services = {
@@ -47,7 +51,7 @@ export const services = {
     name: 'registry-bridge',
     does: 'tells the pipeline which version each alias names in MLflow, and MLflow how the scorers find it',
     consumes: [],
-    follows: [topics.registryEvents, topics.loadReports],
+    follows: [topics.registryEvents, topics.loadReports, topics.modelMonitoring],
     produces: [topics.registryEvents],
     state: [],
     port: 8083,
@@ -61,6 +65,31 @@ export const services = {
     state: [],
     port: 8084,
   },
+  monitor: {
+    name: 'monitor',
+    does: 'counts for each player-day what was scored and what became of the player',
+    consumes: [topics.churnScores, topics.shadowScores, topics.playerOutcomes],
+    follows: [topics.registryEvents, topics.modelMonitoring],
+    looksUp: [topics.featureVectors],
+    produces: [topics.monitoringPartials],
+    state: [topics.monitorState],
+    port: 8085,
+  },
+  assessor: {
+    name: 'assessor',
+    does: 'adds up what the partitions counted, judges whole windows, asks for retraining',
+    consumes: [topics.monitoringPartials],
+    follows: [],
+    produces: [topics.modelMonitoring, topics.retrainingRequests],
+    state: [topics.assessorState],
+    port: 8085,
+    within: 'monitor',
+  },
 } as const satisfies Record<string, Service>
 
 export type ServiceId = keyof typeof services
+
+/** Services with a process of their own. */
+export const processIds = (Object.keys(services) as ServiceId[]).filter(
+  (id) => !('within' in services[id]),
+)

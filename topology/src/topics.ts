@@ -6,7 +6,7 @@ const day = 24 * 60 * 60 * 1000
 export interface Topic<N extends RecordName = RecordName> {
   readonly name: string
   /** What the record key is. Topics with the same key and partition count are co-partitioned. */
-  readonly key: 'playerId' | 'model@alias' | 'model@alias#replica'
+  readonly key: 'playerId' | 'model@alias' | 'model@alias#replica' | 'modelName' | 'partition'
   readonly record: N
   readonly partitions: number
   /** A compacted topic keeps the newest record of each key, for ever or until it is that old. */
@@ -14,8 +14,12 @@ export interface Topic<N extends RecordName = RecordName> {
   /** How long a record is kept; null when age deletes nothing. */
   readonly retentionMs: number | null
   readonly carries: string
-  /** Why nobody in this repository reads it, where nobody does. */
+  /** One partition that every lane of a service writes to, in its own transactions. */
+  readonly isGathered?: true
+  /** Why no service in topology/ reads it, where none does. */
   readonly unreadBecause?: string
+  /** The command with which a person writes it too. */
+  readonly writtenByCommand?: string
 }
 
 /** Every topic keyed by player has this many partitions, so that a player stays in one lane. */
@@ -54,14 +58,11 @@ export const topics = {
     cleanup: 'delete',
     retentionMs: 30 * day,
     carries: 'the same from a challenger, of the same vectors',
-    unreadBecause:
-      'the challenger is judged by the sums in load-reports; live performance monitoring will read it',
   }),
   playerOutcomes: playerTopic('player-outcomes', 'player-outcome', {
     cleanup: 'delete',
     retentionMs: 365 * day,
     carries: 'churned or retained, once it is known',
-    unreadBecause: 'training reads labels by replay; live performance monitoring will read it',
   }),
   registryEvents: {
     name: 'registry-events',
@@ -80,6 +81,52 @@ export const topics = {
     cleanup: 'compact,delete',
     retentionMs: 7 * day,
     carries: 'what a scorer replica has loaded under an alias, and its verdict',
+  },
+  monitorState: playerTopic('monitor-state', 'monitor-state', {
+    cleanup: 'compact',
+    retentionMs: null,
+    carries: 'the row that stands for a player-day until its cohort is told; clocks',
+  }),
+  monitoringPartials: {
+    name: 'monitoring-partials',
+    key: 'partition',
+    record: 'monitoring-partial',
+    partitions: 1,
+    cleanup: 'delete',
+    retentionMs: 60 * day,
+    carries: 'what one partition counted of one day',
+    isGathered: true,
+  },
+  assessorState: {
+    name: 'assessor-state',
+    key: 'partition',
+    record: 'assessor-state',
+    partitions: 1,
+    cleanup: 'compact',
+    retentionMs: null,
+    carries: 'partials that wait for their window, and what the policy remembers',
+  },
+  modelMonitoring: {
+    name: 'model-monitoring',
+    key: 'modelName',
+    record: 'monitoring-window',
+    partitions: 1,
+    cleanup: 'delete',
+    retentionMs: 365 * day,
+    carries: 'drift and performance of a version in whole days, with thresholds and states',
+    isGathered: true,
+  },
+  retrainingRequests: {
+    name: 'retraining-requests',
+    key: 'modelName',
+    record: 'retraining-request',
+    partitions: 1,
+    cleanup: 'delete',
+    retentionMs: 365 * day,
+    carries: 'who asks for a new version of a model, why, and on which figures',
+    isGathered: true,
+    unreadBecause: 'the orchestration reads it, in Python',
+    writtenByCommand: 'npm run model -- retrain',
   },
 } as const satisfies Record<string, Topic>
 

@@ -33,11 +33,14 @@ test('topics - every topic is written by somebody, and read or says why not', ()
   for (const topic of serviceTopics) {
     const has = (of: (service: Service) => readonly Topic[]) =>
       allServices.some((service) => of(service).includes(topic))
-    assert.ok(
-      has(({ produces, state }) => [...produces, ...state]),
-      `${topic.name} has no writer`,
-    )
-    const isRead = has(({ consumes, follows, state }) => [...consumes, ...follows, ...state])
+    const isWritten = has(({ produces, state }) => [...produces, ...state])
+    assert.ok(isWritten || topic.writtenByCommand, `${topic.name} has no writer`)
+    const isRead = has(({ consumes, follows, looksUp = [], state }) => [
+      ...consumes,
+      ...follows,
+      ...looksUp,
+      ...state,
+    ])
     assert.ok(isRead || topic.unreadBecause, `${topic.name} has no reader and does not say why`)
   }
 })
@@ -54,5 +57,10 @@ test('topics - names are lower case with hyphens, so that metric names never col
 
 test('services - names and ports are unique', () => {
   assert.equal(new Set(allServices.map(({ name }) => name)).size, allServices.length)
-  assert.equal(new Set(allServices.map(({ port }) => port)).size, allServices.length)
+  const own = allServices.filter(({ within }) => within === undefined)
+  assert.equal(new Set(own.map(({ port }) => port)).size, own.length)
+  for (const { name, port, within } of allServices) {
+    const host = own.find((service) => service.name === (within ?? name))
+    assert.equal(port, host?.port, name)
+  }
 })

@@ -7,7 +7,7 @@ import {
   type ConsumedRecord,
   type Kafka,
 } from '@churnstream/runtime'
-import { services, type Service } from '@churnstream/topology'
+import { services, type Service, type Topic } from '@churnstream/topology'
 import { placeText, type Place } from './core/letter.ts'
 import { consumedTopics } from './letters.ts'
 
@@ -19,30 +19,24 @@ export const parkedReason = 'parked'
  * @throws FatalError when the partition does not stand at that record
  */
 export async function park(kafka: Kafka, place: Place, because: string): Promise<void> {
-  const { partition, offset } = place
+  const { partition } = place
   const topic = consumedTopics.find(({ name }) => name === place.topic)
-  const service = Object.values(services).find((one: Service) =>
-    one.consumes.some(({ name }) => name === place.topic),
-  )
-  if (topic === undefined || service === undefined || partition >= topic.partitions) {
+  if (topic === undefined || partition >= topic.partitions) {
     const known = consumedTopics.map(({ name }) => name).join(', ')
     throw new FatalError(`no service consumes ${placeText(place)}; topics are: ${known}`)
   }
+  const service = await stoppedAt(kafka, topic, place)
   const group = service.name
+  const [first = topic] = service.consumes
+  // A service's lane is named by its first topic, whichever of its topics the record is of.
   const producer = await kafka.openTransactional(
-    transactionalIdOf(service, topic, partition),
-    reachOf(service, topic, partition),
+    transactionalIdOf(service, first, partition),
+    reachOf(service, first, partition, service.consumes.slice(1)),
   )
   try {
-    const stands = await kafka.committedOffset(group, topic.name, partition)
-    const record = await firstFrom(kafka, topic.name, partition, stands)
-    if (record === undefined || record.offset !== BigInt(offset)) {
-      const at = record === undefined ? 'the end' : String(record.offset)
-      throw new FatalError(
-        `${group} stands at ${at} of ${topic.name}-${partition}, not at ${offset}: ` +
-          'only the record that stops it can be parked',
-      )
-    }
+    // Only now is nobody else moving it.
+    const record = await standsAt(kafka, service, topic, place)
+    if (typeof record === 'string') throw new FatalError(record)
     const letter = toDeadLetter(record, {
       reason: parkedReason,
       detail: because,
@@ -56,6 +50,37 @@ export async function park(kafka: Kafka, place: Place, because: string): Promise
   } finally {
     await producer.close()
   }
+}
+
+/** Of the services that consume the topic the one that has come to this very record. */
+async function stoppedAt(kafka: Kafka, topic: Topic, place: Place): Promise<Service> {
+  const consumers = Object.values(services).filter((one: Service) =>
+    one.consumes.some(({ name }) => name === topic.name),
+  )
+  const elsewhere: string[] = []
+  for (const service of consumers) {
+    const record = await standsAt(kafka, service, topic, place)
+    if (typeof record !== 'string') return service
+    elsewhere.push(record)
+  }
+  throw new FatalError(elsewhere.join('\n'))
+}
+
+/** The record, when the service comes to it next; else where it stands. */
+async function standsAt(
+  kafka: Kafka,
+  { name: group }: Service,
+  topic: Topic,
+  { partition, offset }: Place,
+): Promise<ConsumedRecord | string> {
+  const stands = await kafka.committedOffset(group, topic.name, partition)
+  const record = await firstFrom(kafka, topic.name, partition, stands)
+  if (record?.offset === BigInt(offset)) return record
+  const at = record === undefined ? 'the end' : String(record.offset)
+  return (
+    `${group} stands at ${at} of ${topic.name}-${partition}, not at ${offset}: ` +
+    'only the record that stops it can be parked'
+  )
 }
 
 async function firstFrom(

@@ -57,19 +57,19 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: run,
-        from: '        await closeLane(batch.partition)\n        metrics.producersReplaced',
-        to: `        await closeLane(batch.partition)
-        const last = batch.records.at(-1)
+        from: '        const waitMs = retryDelayMs(attempt, error)\n',
+        to: `        const last = batch.records.at(-1)
         if (last !== undefined) {
           batch.resolve(last.offset)
           return
         }
-        metrics.producersReplaced`,
+        const waitMs = retryDelayMs(attempt, error)
+`,
       },
       {
         file: run,
-        from: 'if (!current.begun && batch.fetchedOffset > current.next) {',
-        to: 'if (current.next < 0n) {',
+        from: 'if (!current.begun.has(batch.topic) && batch.fetchedOffset > next) {',
+        to: 'if (next < 0n) {',
       },
     ],
   },
@@ -125,8 +125,8 @@ ${commit}`,
     changes: [
       {
         file: run,
-        from: '        await closeLane(batch.partition)\n        metrics.producersReplaced',
-        to: '        metrics.producersReplaced',
+        from: '          await closeLane(partition)\n',
+        to: '',
       },
       {
         file: 'services/runtime/src/kafkajs/transaction-manager.ts',

@@ -1,6 +1,6 @@
 // How does the whole pipeline come up on one machine: servers, topics, model, services?
 import { createKafkajsKafka, createLog, messageOf, type Kafka } from '@churnstream/runtime'
-import { clusterTopics, services, type ServiceId } from '@churnstream/topology'
+import { clusterTopics, processIds, services, type ServiceId } from '@churnstream/topology'
 import {
   chooseDagsterPort,
   rssBytesOf,
@@ -65,7 +65,7 @@ export interface Pipeline extends AsyncDisposable {
 /** @throws Error with what is missing or taken and what to do; nothing is left running then */
 export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
   const { dataDir, ports, signal, onProgress, onFailure } = options
-  const ids = options.services ?? (Object.keys(services) as ServiceId[])
+  const ids = options.services ?? processIds
   const servicePorts = await chooseServicePorts(ids, ports)
   const dagsterPort = options.dagster ? await chooseDagsterPort(ports) : undefined
   const processes = new Map<ServiceId, OwnedProcess>()

@@ -1,5 +1,7 @@
 // Does npm run model do to a running stack what it says?
 import { createMlflow, modelTags, versionTags, type Mlflow } from '@churnstream/registry-bridge'
+import { Decoder, Schemas } from '@churnstream/schemas'
+import { topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -200,4 +202,31 @@ test('model - with MLflow away every command says so', async () => {
   const ended = await model('import', ...files('catalogue'), '--market', 'us-nj')
   assertBad(ended, /MLflow is not reachable at/)
   await pipeline.stack.servers.mlflow.start()
+})
+
+test('model retrain - the request stands in the topic with the reason of who asks', async () => {
+  assertBad(await model('retrain', 'atlantis', '--why', 'x'), /MLflow has no model churn-atlantis/)
+  assertGood(
+    await model('retrain', 'default', '--why', 'a new season'),
+    /retraining-requests offset 0/,
+  )
+  const decoder = new Decoder('retraining-request')
+  const schemas = new Schemas({ url: pipeline.stack.registry.url })
+  const { name } = topics.retrainingRequests
+  for await (const [record] of pipeline.kafka.read(name, 0)) {
+    const value = record?.value ?? null
+    await schemas.prepare(decoder, [value])
+    const request = decoder.decode(value)
+    assert.ok('requestedAt' in request)
+    assert.equal(String(record?.key), modelName)
+    const { requestedAt, ...rest } = request
+    assert.deepEqual(rest, {
+      modelName,
+      market: 'default',
+      reason: 'asked-for',
+      evidence: '{"why":"a new season"}',
+      cooldownUntil: requestedAt,
+      requestedBy: 'person',
+    })
+  }
 })

@@ -44,6 +44,8 @@ test('parseCommand - what is missing, unknown or wrong is named, with the help o
     ['promote gb 1 --wait 3s --no-wait', /not both/],
     ['import --model m --sample s --market gb', /--columns is missing/],
     ['train --variant deep', /--market is missing/],
+    ['retrain gb', /--why is missing/],
+    ['retrain --why odd', /MARKET is missing/],
     ['train --market gb --seed many', /--seed takes a whole number/],
   ]
   for (const [line, message] of wrong) {

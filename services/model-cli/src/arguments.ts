@@ -62,6 +62,7 @@ export type Command =
       readonly version: string | undefined
       readonly force: boolean
     } & Rollout)
+  | { readonly command: 'retrain'; readonly model: string; readonly why: string }
   | { readonly command: 'status'; readonly model: string | undefined }
 
 export type CommandName = Exclude<Command['command'], 'help'>
@@ -130,6 +131,11 @@ Keeps a version champion: nothing else is promoted and nothing rolled back until
   --off               let the model move again
   --force             in spite of a verdict or a gate that refused it
 ${rolloutHelp}`,
+  retrain: `npm run model -- retrain MARKET|NAME --why TEXT
+
+Asks the orchestration for a new version of a model, as the monitor does when it finds a reason.
+
+  --why TEXT          for who reads the request`,
   status: `npm run model -- status [MARKET|NAME]
 
 Shows what stands under each alias, and what every scorer replica has loaded.`,
@@ -144,6 +150,7 @@ export const usage = `npm run model -- COMMAND [arguments]
   rollback   make the previous champion serve again
   challenge  let a version score in the champion's shadow
   pin        keep a version champion
+  retrain    ask the orchestration for a new version
   status     what serves, where, and since when
 
   COMMAND --help      more of a command
@@ -285,6 +292,15 @@ const parsers: Record<CommandName, (args: readonly string[]) => Parsed> = {
         version: versionOrOff(version, values.off),
         force: values.force,
         waitMs: waitMsOf(values),
+      }),
+    }),
+  retrain: (args) =>
+    parse('retrain', args, ['MARKET'], {
+      options: { why: { type: 'string' } },
+      make: ([model], { why }) => ({
+        command: 'retrain',
+        model: needed('MARKET', model),
+        why: needed('--why', why?.trim()),
       }),
     }),
   status: (args) =>

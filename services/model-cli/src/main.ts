@@ -9,6 +9,7 @@ import { gateJson, gateTable, gateTag, gateText, isPassed } from './core/gate.ts
 import { statusText } from './core/status.ts'
 import { importModel, madeText, trainModel } from './make.ts'
 import { move, promoteVersion } from './move.ts'
+import { askToRetrain } from './retrain.ts'
 import { readStatus } from './status.ts'
 import { resolveVersion, toModelName } from './versions.ts'
 
@@ -62,6 +63,10 @@ async function run(
       const gate = await checkVersion(connection, modelName, version)
       const text = `${gateTable(gate)}\n\n${gateText(gate)}`
       return { text, json: gateJson(gate), isGood: isPassed(gate) }
+    }
+    case 'retrain': {
+      const { text, request } = await askToRetrain(connection, command, Date.now())
+      return { text, json: request, isGood: true }
     }
     case 'status': {
       const models = await readStatus(connection, command.model)

@@ -48,7 +48,7 @@ async function world(versions = 5): Promise<World> {
   const cluster = new MemoryCluster()
   const kafka = cluster.open()
   await kafka.ensureTopics(
-    [topics.registryEvents, topics.loadReports].map(({ name: topic }) => ({
+    [topics.registryEvents, topics.loadReports, topics.modelMonitoring].map(({ name: topic }) => ({
       name: topic,
       partitions: 1,
       config: {},
@@ -680,6 +680,47 @@ test('Bridge - figures of a challenger: the sum of its replicas as tag and metri
       shadow_rows: 24,
     },
   })
+})
+
+test('Bridge - windows become metrics of the run, also when MLflow was away; an unknown version is passed', async (t) => {
+  const of = await world(0)
+  of.mlflow.addVersion(name, { runId: 'run-1' })
+  of.mlflow.failpoint = awayAt('logMetrics', 1)
+  await started(t, of)
+  const encoder = new Encoder('monitoring-window', recordNames.indexOf('monitoring-window') + 1)
+  const window = (modelVersion: string, toDay: number, value: number): Buffer =>
+    encoder.encode({
+      modelName: name,
+      modelVersion,
+      role: 'champion',
+      market: '*',
+      segment: '*',
+      kind: 'performance',
+      fromDay: toDay - 6,
+      toDay,
+      rows: 2_000,
+      state: 'ok',
+      isConfirmed: false,
+      statistics: [
+        { name: 'auc', subject: '', value, low: null, high: null, threshold: 0.75, state: 'ok' },
+      ],
+    })
+  const producer = await of.kafka.openProducer()
+  const { name: topic } = topics.modelMonitoring
+  const values = [window('1', 20_006, 0.8), window('77', 20_006, 0.7), window('1', 20_013, 0.79)]
+  await producer.send(values.map((value) => ({ topic, partition: 0, key: name, value })))
+  await until('both windows are told', () => of.mlflow.logged.length === 2)
+  assert.deepEqual(
+    of.mlflow.logged.map(({ runId, metrics, options }) => [
+      runId,
+      metrics['monitor_auc'],
+      options.step,
+    ]),
+    [
+      ['run-1', 0.8, 20_006],
+      ['run-1', 0.79, 20_013],
+    ],
+  )
 })
 
 /** Version 2 is champion in epoch 2, after version 1. */

@@ -8,6 +8,7 @@ import type { DescribeFolder } from './artifacts.ts'
 import { createDeliveries, type Answer } from './deliveries.ts'
 import type { BridgeMetrics } from './metrics.ts'
 import type { Mlflow } from './mlflow.ts'
+import { runMonitoring } from './monitoring.ts'
 import { runReports } from './reports.ts'
 import { createRollbacks } from './rollbacks.ts'
 import type { DeliveryHeaders } from './signature.ts'
@@ -187,6 +188,14 @@ export function createBridge(options: BridgeOptions): Bridge {
                 ? inTurn(() => rollBackUnhealthy(verdict))
                 : Promise.resolve(true),
             onUnreadableReport: () => metrics.unreadable.inc({ topic: topics.loadReports.name }),
+          },
+          either,
+        ),
+        runMonitoring(
+          {
+            ...options,
+            onUnreadableWindow: () =>
+              metrics.unreadable.inc({ topic: topics.modelMonitoring.name }),
           },
           either,
         ),

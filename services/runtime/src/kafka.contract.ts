@@ -294,6 +294,61 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     },
   )
 
+  promise(
+    'topics alongside: three members own the same partitions of each, and get their records',
+    async ({ kafka }, topic) => {
+      const other = `${topic}-other`
+      await kafka.ensureTopics([{ name: other, partitions: 2, config: {} }])
+      const producer = await kafka.openProducer()
+      const places = [topic, other].flatMap((name) => [0, 1].map((at) => record(name, at, 'x')))
+      const groupId = `group-${randomUUID()}`
+      const owned: (readonly number[])[] = [[], [], []]
+      const got: Set<string>[] = [new Set(), new Set(), new Set()]
+      const join = (index: number): Promise<GroupConsumer> =>
+        kafka.consume({
+          groupId,
+          topic,
+          alongside: [other],
+          onAssigned: (partitions) => void (owned[index] = partitions),
+          async onBatch(batch: Batch) {
+            got[index]?.add(`${batch.topic === topic} ${batch.partition}`)
+            batch.resolve((batch.records.at(-1) as ConsumedRecord).offset)
+          },
+        })
+      const members = [await join(0), await join(1), await join(2)]
+      const counts = () => owned.map(({ length }) => length).sort((a, b) => a - b)
+      await until('two own one each', () => String(counts()) === '0,1,1')
+      for (const set of got) set.clear()
+      await producer.send(places)
+      await producer.close()
+      const seen = () => got.flatMap((set) => [...set])
+      await until('each record came', () => new Set(seen()).size === 4)
+      for (const [index, partitions] of owned.entries()) {
+        const expected = partitions.flatMap((at) => [`false ${at}`, `true ${at}`])
+        assert.deepEqual([...(got[index] ?? [])].sort(), expected.sort())
+      }
+      for (const member of members) await member.stop()
+    },
+  )
+
+  promise(
+    'a lookup finds what stands between two offsets, again and again',
+    async (under, topic) => {
+      const { kafka } = under
+      const producer = await kafka.openProducer()
+      await producer.send(['a', 'b', 'c', 'd'].map((value) => record(topic, 0, value)))
+      await producer.send([record(topic, 1, 'e')])
+      const lookup = kafka.openLookup(topic)
+      assert.deepEqual(textsOf(await lookup.read(0, 1n, 3n)), ['b', 'c'])
+      assert.deepEqual(textsOf(await lookup.read(1, 0n, 9n)), ['e'])
+      assert.deepEqual(textsOf(await lookup.read(0, 4n, 4n)), [])
+      await producer.send([record(topic, 0, 'f')])
+      await producer.close()
+      assert.deepEqual(textsOf(await lookup.read(0, 3n, 5n)), ['d', 'f'])
+      await lookup.close()
+    },
+  )
+
   promise('a throw in onBatch ends the consumer with it', async ({ kafka }, topic) => {
     const producer = await kafka.openProducer()
     await producer.send([record(topic, 0, 'a')])

@@ -45,14 +45,19 @@ export interface Batch {
 export interface ConsumeOptions {
   readonly groupId: string
   readonly topic: string
+  /** Further topics with as many partitions: whoever owns a partition owns it in each. */
+  readonly alongside?: readonly string[]
   readonly sessionTimeoutMs?: number
   /** How long a fetch may wait for more records. */
   readonly fetchWaitMs?: number
-  /** After every (re)assignment, with all partitions now owned and the generation of its batches. */
+  /**
+   * After every (re)assignment, with all partitions now owned, the same of every topic, and the
+   * generation of its batches.
+   */
   onAssigned(partitions: readonly number[], generation: number): void
   /** After every fetch, also one that brought nothing: the consumer is alive. */
   onFetched?(): void
-  /** One call at a time for a partition; partitions run beside each other. */
+  /** One call at a time for a partition of a topic; others run beside it. */
   onBatch(batch: Batch): Promise<void>
 }
 
@@ -100,6 +105,13 @@ export interface Producer {
   close(): Promise<void>
 }
 
+/** Looks up records of one topic, again and again over the same connections. */
+export interface Lookup {
+  /** Committed records of a partition with from ≤ offset < to; those that are gone are left out. */
+  read(partition: number, from: bigint, to: bigint): Promise<readonly ConsumedRecord[]>
+  close(): Promise<void>
+}
+
 export interface Follower {
   /** Resolves when everything that stood in the topic at the start has been handed over. */
   readonly caughtUp: Promise<void>
@@ -135,6 +147,8 @@ export interface Kafka {
     from?: bigint,
     end?: bigint,
   ): AsyncIterable<readonly ConsumedRecord[]>
+  /** Connects when it is first read. */
+  openLookup(topic: string): Lookup
   /** Committed records of all partitions from the start (or the end), for ever. */
   follow(
     topic: string,

@@ -19,8 +19,9 @@ interface Member {
   readonly finished: PromiseWithResolvers<void>
   generation: number
   owned: readonly number[]
-  positions: Map<number, bigint>
-  sought: Map<number, bigint>
+  /** By topic and partition. */
+  positions: Map<string, bigint>
+  sought: Map<string, bigint>
   running: boolean
   loop: Promise<void>
 }
@@ -50,6 +51,11 @@ export class MemoryCluster {
       firstOffsets: async (topic) => this.#partitions(topic).map(() => 0n),
       endOffsets: async (topic) => this.#partitions(topic).map((log) => BigInt(log.length)),
       read: (topic, partition, from, end) => this.#read(topic, partition, from, end),
+      openLookup: (topic) => ({
+        read: async (partition, from, to) =>
+          this.#partition(topic, partition).slice(Number(from), Number(to)),
+        close: async () => undefined,
+      }),
       follow: (topic, onRecords, options) =>
         this.#follow(topic, onRecords, options?.from ?? 'start'),
       ensureTopics: async (specs) => this.#ensureTopics(specs),
@@ -139,7 +145,7 @@ export class MemoryCluster {
   }
 
   #consume(options: ConsumeOptions): GroupConsumer {
-    this.#partitions(options.topic)
+    for (const topic of topicsOf(options)) this.#partitions(topic)
     const member: Member = {
       options,
       finished: Promise.withResolvers<void>(),
@@ -193,7 +199,9 @@ export class MemoryCluster {
     try {
       while (member.running) {
         member.options.onFetched?.()
-        const batches = member.owned.flatMap((partition) => this.#fetch(member, partition) ?? [])
+        const batches = member.owned.flatMap((partition) =>
+          topicsOf(member.options).flatMap((topic) => this.#fetch(member, topic, partition) ?? []),
+        )
         if (batches.length === 0) await this.#news()
         else await Promise.all(batches.map((batch) => member.options.onBatch(batch)))
       }
@@ -204,14 +212,15 @@ export class MemoryCluster {
     }
   }
 
-  #fetch(member: Member, partition: number): Batch | undefined {
-    const { topic, groupId } = member.options
+  #fetch(member: Member, topic: string, partition: number): Batch | undefined {
+    const { groupId } = member.options
     const log = this.#partition(topic, partition)
-    const sought = member.sought.get(partition)
-    member.sought.delete(partition)
+    const place = `${topic} ${partition}`
+    const sought = member.sought.get(place)
+    member.sought.delete(place)
     const committed = this.#offsets.get(offsetKey(groupId, topic, partition)) ?? 0n
-    const from = sought ?? member.positions.get(partition) ?? committed
-    member.positions.set(partition, from)
+    const from = sought ?? member.positions.get(place) ?? committed
+    member.positions.set(place, from)
     const records = log.slice(Number(from), Number(from) + fetchRecords)
     if (records.length === 0) return undefined
     const { generation } = member
@@ -223,12 +232,12 @@ export class MemoryCluster {
       fetchedOffset: from,
       remaining: BigInt(log.length) - from - BigInt(records.length),
       records,
-      isStale: () => !member.running || isOld() || member.sought.has(partition),
+      isStale: () => !member.running || isOld() || member.sought.has(place),
       heartbeat: async () => undefined,
       resolve: (offset) => {
-        if (!isOld()) member.positions.set(partition, offset + 1n)
+        if (!isOld()) member.positions.set(place, offset + 1n)
       },
-      seek: (offset) => void member.sought.set(partition, offset),
+      seek: (offset) => void member.sought.set(place, offset),
     }
   }
 
@@ -289,6 +298,11 @@ export class MemoryCluster {
     setImmediate(() => waiting.forEach((resolve) => resolve()))
   }
 }
+
+const topicsOf = ({ topic, alongside = [] }: ConsumeOptions): readonly string[] => [
+  topic,
+  ...alongside,
+]
 
 const offsetKey = (group: string, topic: string, partition: number): string =>
   `${group} ${topic} ${partition}`

@@ -13,7 +13,7 @@ import type { Kafka, OutgoingRecord } from './kafka.ts'
 import { MemoryCluster } from './memory-kafka.ts'
 import { createMetrics } from './metrics.ts'
 import { deadLetter, emit, skip } from './outcome.ts'
-import { run, type Processor } from './run.ts'
+import { reachOf, run, type Input, type Processor } from './run.ts'
 import { toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
 import { noTracing, type Span, type Tracing } from './tracing.ts'
 
@@ -111,7 +111,16 @@ function countingProcessor() {
   return processor
 }
 
-function start(kafka: Kafka, processor: Processor<PlayerActivity>, tracing?: Tracing) {
+interface StartOptions {
+  readonly alongside?: readonly Input<PlayerActivity>[]
+  readonly tracing?: Tracing
+}
+
+function start(
+  kafka: Kafka,
+  processor: Processor<PlayerActivity>,
+  { alongside = [], tracing }: StartOptions = {},
+) {
   const controller = new AbortController()
   const metrics = createMetrics('test')
   const finished = run({
@@ -120,6 +129,7 @@ function start(kafka: Kafka, processor: Processor<PlayerActivity>, tracing?: Tra
     service: services.features,
     topic: input,
     decoder: new Decoder(input.record),
+    alongside,
     processor,
     signal: controller.signal,
     log,
@@ -235,7 +245,7 @@ test('run - a sampled record hands its trace to what it causes, its span and its
     },
   }
   const tracing = { ...noTracing, ended: (span: Span) => void spans.push(span) }
-  const running = start(kafka, processor, tracing)
+  const running = start(kafka, processor, { tracing })
   await until('all is done', async () => (await committed(kafka)) === 3n)
   await running.stop()
 
@@ -273,7 +283,10 @@ test('run - lag is the age of the oldest record that waits, and nothing once it 
   await send(kafka, [event('ada', 0), event('ada', 1)], 0, Date.now() - ageSeconds * 1_000)
   await until('the lag shows', async () => (await lag()) >= ageSeconds)
   const replaced = await running.metrics.registry.metrics()
-  assert.match(replaced, /producers_replaced_total\{service="features",reason="outcome-unknown"\} [1-9]/)
+  assert.match(
+    replaced,
+    /producers_replaced_total\{service="features",reason="outcome-unknown"\} [1-9]/,
+  )
   away = false
   await until('all is done', async () => (await committed(kafka)) === 2n && (await lag()) === 0)
   await running.stop()
@@ -388,4 +401,61 @@ test('run - a member that was replaced while it slept writes nothing more', asyn
   const written = await texts(kafka, output.name)
   assert.equal(written.filter((text) => text.startsWith('ada-0')).length, 1)
   assert.equal(written.length, 2)
+})
+
+test('run - topics alongside share one lane: broken connections neither lose nor repeat, in output and state', async () => {
+  const { cluster, kafka } = await createCluster()
+  const second = { ...input, name: 'second-activity' }
+  for (const name of [second.name, deadLetterTopic(second)]) {
+    await kafka.ensureTopics([{ name, partitions, config: {} }])
+  }
+  let commits = 0
+  cluster.failpoint = (point) => {
+    const breaks = point === 'after-commit' ? 3 : 4
+    if (commits++ % breaks === 0) throw new TransientError('the connection broke')
+  }
+  const alongside = [{ topic: second, decoder: new Decoder(input.record) }]
+  const running = start(kafka, countingProcessor(), { alongside })
+  const producer = await kafka.openProducer()
+  const total = 40
+  for (let i = 0; i < total; i++) {
+    await send(kafka, [event('ada', i)])
+    const value = i === 7 ? Buffer.from('poison') : encoder.encode(event('ada', 1_000 + i))
+    await producer.send([{ topic: second.name, partition: 0, key: 'ada', value }])
+    await until('some progress', async () => (await committed(kafka)) >= BigInt(i) - 5n)
+  }
+  const group = services.features.name
+  for (const { name } of [input, second]) {
+    const done = async () => (await kafka.committedOffset(group, name, 0)) === BigInt(total)
+    await until(`${name} is done`, done)
+  }
+  await running.stop()
+
+  assert.ok(commits > 20, 'the failpoint was reached')
+  const written = (await texts(kafka, output.name)).map((text) => text.split('='))
+  // One count over both topics: their lane has one state.
+  assert.deepEqual(
+    written.map(([, count]) => Number(count)),
+    Array.from({ length: 2 * total - 1 }, (_, i) => i + 1),
+  )
+  assert.equal(new Set(written.map(([id]) => id)).size, 2 * total - 1)
+  const [letter, ...others] = await readAll(kafka, deadLetterTopic(second), 0)
+  assert.equal(others.length, 0)
+  assert.deepEqual(parseDeadLetter(letter as NonNullable<typeof letter>).offset, 7)
+})
+
+test('reachOf - a lane writes to its like, to its dead letters, and where all gather', () => {
+  const gathered = { ...topics.registryEvents, name: 'gathered', isGathered: true } as const
+  const service = { ...services.features, produces: [output, topics.loadReports, gathered] }
+  const { partitions: reached } = reachOf(service, input, 3, [topics.churnScores])
+  assert.deepEqual(
+    reached.map(({ topic, partition }) => `${topic}-${partition}`),
+    [
+      'feature-vectors-3',
+      'player-state-3',
+      'player-activity.dlq-3',
+      'churn-scores.dlq-3',
+      'gathered-0',
+    ],
+  )
 })

@@ -16,8 +16,9 @@ import type {
   TransactionalProducer,
 } from './kafka.ts'
 import type { Log } from './log.ts'
-import { createLoopMetrics, type Metrics } from './metrics.ts'
-import { deadLetter, outcomeKinds, type Outcome } from './outcome.ts'
+import { createLoopAccount, type Traced } from './loop-account.ts'
+import type { Metrics, replacedBecause } from './metrics.ts'
+import { deadLetter, type Outcome } from './outcome.ts'
 import { childOf, toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
 import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
@@ -51,12 +52,21 @@ export interface ProcessorState {
   release(partition: number): void
 }
 
-export interface RunOptions<V> {
+/** A topic, and what makes values of its records. */
+export interface Input<V> {
+  readonly topic: Topic
+  readonly decoder: RecordDecoder<V>
+}
+
+export interface RunOptions<V> extends Input<V> {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
   readonly service: Service
-  readonly topic: Topic
-  readonly decoder: RecordDecoder<V>
+  /**
+   * Further topics, co-partitioned with the first: a partition is one lane over all of them, with one
+   * producer and one state. In which order records of different topics come is not promised.
+   */
+  readonly alongside?: readonly Input<V>[]
   readonly processor: Processor<V>
   readonly signal: AbortSignal
   readonly log: Log
@@ -73,11 +83,24 @@ export interface RunOptions<V> {
 export const transactionalIdOf = (service: Service, topic: Topic, partition: number): string =>
   `churnstream.${service.name}.${topic.name}.${partition}`
 
-/** Topics keyed by player are co-partitioned: a partition writes to its like alone. */
-export function reachOf(service: Service, topic: Topic, partition: number): Reach {
-  const written = [...service.produces, ...service.state].filter(({ key }) => key === topic.key)
-  const names = [...written.map(({ name }) => name), deadLetterTopic(topic)]
-  return { partitions: names.map((name) => ({ topic: name, partition })), groupId: service.name }
+/** Topics with the key of the input are co-partitioned: a partition writes to its like, or to where all gather. */
+export function reachOf(
+  service: Service,
+  topic: Topic,
+  partition: number,
+  alongside: readonly Topic[] = [],
+): Reach {
+  const written: Topic[] = [...service.produces, ...service.state]
+  const alike = written.filter(({ key }) => key === topic.key).map(({ name }) => name)
+  const letters = [topic, ...alongside].map(deadLetterTopic)
+  const gathered = written.filter(({ key, isGathered }) => isGathered && key !== topic.key)
+  return {
+    partitions: [
+      ...[...alike, ...letters].map((name) => ({ topic: name, partition })),
+      ...gathered.map(({ name }) => ({ topic: name, partition: 0 })),
+    ],
+    groupId: service.name,
+  }
 }
 
 /** Records per transaction at most: bounds replay, heartbeat gaps and the pause of a model swap. */
@@ -86,23 +109,20 @@ const retryMinMs = 100
 const retryMaxMs = 5_000
 const heartbeatEveryMs = 1_000
 
-/** A sampled record: whose work wrote it, and our work on it. */
-interface Traced {
-  readonly parent: TraceContext | undefined
-  readonly trace: TraceContext
-}
-
 /** One owned partition: its producer and how far its state has come. */
 interface Lane {
   readonly generation: number
   readonly producer: TransactionalProducer
-  /** The offset that the next transaction starts at. */
-  next: bigint
-  /** Whether a batch has been checked to start no later than that. */
-  begun: boolean
+  /** By topic: the offset that the next transaction starts at. */
+  readonly next: Map<string, bigint>
+  /** Topics of which a batch has been checked to start no later than that. */
+  readonly begun: Set<string>
   /** Whether a commit was begun and not answered. */
   committing: boolean
 }
+
+/** Where a lane stands in all of its topics. */
+const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().join(' ')
 
 /**
  * Runs until the signal aborts. Per partition and generation: open a transactional producer named
@@ -113,44 +133,41 @@ interface Lane {
  * committed offset tells what happened. See docs/decisions/0002.
  */
 export async function run<V>(options: RunOptions<V>): Promise<void> {
-  const { kafka, schemas, service, topic, decoder, processor } = options
-  const { signal, log, health, tracing = noTracing } = options
+  const { kafka, schemas, service, topic, processor, alongside = [] } = options
+  const inputs = new Map(
+    [{ topic, decoder: options.decoder }, ...alongside].map((input) => [input.topic.name, input]),
+  )
+  const { signal, log, health } = options
   const group = service.name
+  const others = alongside.map((input) => input.topic)
+  const account = createLoopAccount({
+    metrics: options.metrics,
+    service,
+    inputs: [topic, ...others],
+    written: reachOf(service, topic, 0, others).partitions.map((written) => written.topic),
+    log,
+    tracing: options.tracing ?? noTracing,
+  })
+  const part = `group ${group}`
   const lanes = new Map<number, Lane>()
   /** Lanes that are being opened for the newest assignment, before their first record comes. */
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
   /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
-  const stateAt = new Map<number, bigint>()
-  /** When the oldest record was taken that is not committed, where there is one. */
-  const oldestWaitingAt = new Map<number, number>()
-  const owned = new Set<number>()
-  const restoringSince = new Map<number, number>()
-  let cameRoundAt = performance.now()
-  const metrics = createLoopMetrics(options.metrics, group, {
-    lagSeconds: () =>
-      [...owned].map((partition) => {
-        const oldestAt = oldestWaitingAt.get(partition)
-        return [placeOf(partition), oldestAt === undefined ? 0 : secondsSince(oldestAt)] as const
-      }),
-    restoreSeconds: () => {
-      const longest = Math.min(performance.now(), ...restoringSince.values())
-      return (performance.now() - longest) / 1000
-    },
-    loopSeconds: () => (performance.now() - cameRoundAt) / 1000,
-  })
+  const stateAt = new Map<number, string>()
+  /** The last batch of each partition: its topics share a lane, so they take turns. */
+  const turns = new Map<number, Promise<void>>()
 
-  health.waitFor('group', 'no partitions were assigned yet')
+  health.waitFor(part, 'no partitions were assigned yet')
   const consumerOptions: ConsumeOptions = {
     groupId: group,
     topic: topic.name,
+    ...(others.length === 0 ? {} : { alongside: others.map(({ name }) => name) }),
     ...(options.sessionTimeoutMs === undefined
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
     ...(options.fetchWaitMs === undefined ? {} : { fetchWaitMs: options.fetchWaitMs }),
-    onFetched: () => (cameRoundAt = performance.now()),
+    onFetched: () => account.cameRound(),
     onAssigned(partitions, generation) {
-      metrics.assignments.inc({ service: group })
-      metrics.assignedPartitions.set({ service: group }, partitions.length)
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
       for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
         if (partitions.includes(partition)) continue
@@ -158,7 +175,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         stateAt.delete(partition)
         processor.state?.release(partition)
       }
-      countFrom(partitions)
+      account.assigned(partitions)
       void openAll(partitions, generation)
     },
     onBatch,
@@ -180,14 +197,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   async function onBatch(batch: Batch): Promise<void> {
     for (let attempt = 0; !batch.isStale(); attempt++) {
       try {
-        await withHeartbeats(batch, workThrough(batch))
+        await withHeartbeats(batch, inTurn(batch))
         return
       } catch (error) {
         if (error instanceof RebalanceError) throw error
         if (!isAway(error)) throw error
-        const reason = reasonOf(error, lanes.get(batch.partition))
-        await closeLane(batch.partition)
-        metrics.producersReplaced.inc({ service: group, reason })
         const waitMs = retryDelayMs(attempt, error)
         log.warn(
           {
@@ -207,44 +221,71 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     }
   }
 
+  /**
+   * One batch of a partition after the other, whichever topic it is of. After trouble the lane is
+   * closed before the next one's turn: nobody may write with a producer whose last word is unknown.
+   */
+  function inTurn(batch: Batch): Promise<void> {
+    const { partition } = batch
+    const turn = (turns.get(partition) ?? Promise.resolve()).then(async () => {
+      if (batch.isStale()) return
+      try {
+        await workThrough(batch)
+      } catch (error) {
+        if (!(error instanceof RebalanceError)) {
+          if (isAway(error)) account.replaced(reasonOf(error, lanes.get(partition)))
+          await closeLane(partition)
+        }
+        throw error
+      }
+    })
+    turns.set(
+      partition,
+      turn.catch(() => undefined),
+    )
+    return turn
+  }
+
   async function workThrough(batch: Batch): Promise<void> {
     const { partition, generation } = batch
-    const first = batch.records[0]
-    if (first !== undefined && !oldestWaitingAt.has(partition)) {
-      oldestWaitingAt.set(partition, first.timestampMs)
-    }
+    const input = inputs.get(batch.topic) as Input<V>
+    const [first] = batch.records
+    if (first !== undefined) account.taken(batch.topic, partition, first.timestampMs)
     const ahead = opening.get(partition)
     opening.delete(partition)
     if (ahead?.generation === generation) await ahead.lane
     const known = lanes.get(partition)
     const current = known?.generation === generation ? known : await openLane(partition, generation)
-    if (!current.begun && batch.fetchedOffset > current.next) {
+    const next = current.next.get(batch.topic) as bigint
+    if (!current.begun.has(batch.topic) && batch.fetchedOffset > next) {
       // Fetched past what is committed: those records must come again.
-      batch.seek(current.next)
+      batch.seek(next)
       return
     }
-    current.begun = true
-    const pending = batch.records.filter((record) => record.offset >= current.next)
+    current.begun.add(batch.topic)
+    const pending = batch.records.filter((record) => record.offset >= next)
     for (let start = 0; start < pending.length; start += chunkRecords) {
       if (batch.isStale()) return
       const chunk = pending.slice(start, start + chunkRecords)
-      await workThroughChunk(batch, current, chunk)
-      cameRoundAt = performance.now()
-      const last = chunk.at(-1) as ConsumedRecord
+      await workThroughChunk(batch, input, current, chunk)
+      account.cameRound()
       const left = pending.length - start - chunk.length
-      const waiting =
-        left > 0 ? pending[start + chunk.length] : batch.remaining > 0n ? last : undefined
-      waitsSince(partition, waiting?.timestampMs, Number(batch.remaining) + left)
+      const waiting = left > 0 ? pending[start + chunk.length] : undefined
+      const unread = batch.remaining > 0n ? chunk.at(-1) : undefined
+      const oldest = waiting ?? unread
+      account.behind(batch.topic, partition, Number(batch.remaining) + left, oldest?.timestampMs)
       await batch.heartbeat()
     }
+    if (pending.length === 0) {
+      account.behind(batch.topic, partition, Number(batch.remaining), undefined)
+    }
     const last = batch.records.at(-1)
-    if (pending.length === 0) waitsSince(partition, undefined, Number(batch.remaining))
     if (last !== undefined) batch.resolve(last.offset)
   }
 
   /** Ready means fenced and restored, so that the first records do not wait for it. */
   async function openAll(partitions: readonly number[], generation: number): Promise<void> {
-    health.waitFor('group', `restoring ${partitions.length} partitions`)
+    health.waitFor(part, `restoring ${partitions.length} partitions`)
     const lanesToCome = partitions.map((partition) => {
       const lane = openLane(partition, generation).catch((error: unknown) => {
         // The batch that needs it opens it again, and waits out what is away.
@@ -255,39 +296,37 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       return lane
     })
     await Promise.all(lanesToCome)
-    health.ready('group')
+    health.ready(part)
   }
 
   async function openLane(partition: number, generation: number): Promise<Lane> {
     await closeLane(partition)
     const producer = await kafka.openTransactional(
       transactionalIdOf(service, topic, partition),
-      reachOf(service, topic, partition),
+      reachOf(service, topic, partition, others),
     )
     try {
       // Only now: the former owner is fenced, and what it committed is final.
-      const next = await kafka.committedOffset(group, topic.name, partition)
-      if (processor.state && stateAt.get(partition) !== next) {
+      const next = new Map<string, bigint>()
+      for (const name of inputs.keys()) {
+        next.set(name, await kafka.committedOffset(group, name, partition))
+      }
+      const { state } = processor
+      if (state && stateAt.get(partition) !== placeOf(next)) {
         stateAt.delete(partition)
         const startedAt = performance.now()
-        restoringSince.set(partition, startedAt)
-        const changelog = passing(
-          'mid-restore',
-          kafka.read(processor.state.changelog.name, partition),
-        )
-        const players = await processor.state
-          .restore(partition, changelog)
-          .finally(() => restoringSince.delete(partition))
+        const changelog = passing('mid-restore', kafka.read(state.changelog.name, partition))
+        const restored = () => state.restore(partition, changelog)
+        const players = await account.restoring(partition, restored)
         const seconds = (performance.now() - startedAt) / 1000
-        metrics.restoreSeconds.observe({ service: group }, seconds)
         log.info(
           { partition, entries: players, seconds: Number(seconds.toFixed(3)) },
           'state restored',
         )
-        stateAt.set(partition, next)
+        stateAt.set(partition, placeOf(next))
       }
       await processor.opened?.(partition)
-      const lane: Lane = { generation, producer, next, begun: false, committing: false }
+      const lane: Lane = { generation, producer, next, begun: new Set(), committing: false }
       lanes.set(partition, lane)
       return lane
     } catch (error) {
@@ -298,6 +337,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function workThroughChunk(
     batch: Batch,
+    { topic, decoder }: Input<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
   ): Promise<void> {
@@ -361,135 +401,26 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       for (const change of processor.state.changes(partition)) records.push(change)
 
     const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
-    failpoint('after-process')
     lane.committing = true
+    failpoint('after-process')
     await lane.producer.commit({
       records,
       offset: { groupId: group, topic: topic.name, partition, next },
     })
     lane.committing = false
     failpoint('after-commit')
-    lane.next = next
-    if (processor.state) stateAt.set(partition, next)
-    count(partition, chunk, settled, records, traced)
-    tell(partition, chunk, settled, traced, (performance.now() - startedAt) / 1000)
-    metrics.transactionRecords.observe({ service: group }, chunk.length)
-    metrics.transactionSeconds.observe({ service: group }, (performance.now() - startedAt) / 1000)
-  }
-
-  /** What a record costs here is an addition or two; everything with labels is counted by chunk. */
-  function count(
-    partition: number,
-    chunk: readonly ConsumedRecord[],
-    outcomes: readonly Outcome[],
-    written: readonly OutgoingRecord[],
-    traced: ReadonlyMap<number, Traced>,
-  ): void {
-    const at = { service: group, ...placeOf(partition) }
-    const emitted = { emit: 0, skip: 0, 'dead-letter': 0 }
-    const reasons = new Map<string, { outcome: string; reason: string; n: number }>()
-    for (const outcome of outcomes) {
-      emitted[outcome.kind]++
-      if (outcome.kind === 'emit') continue
-      const { kind, reason } = outcome
-      const entry = reasons.get(`${kind} ${reason}`)
-      if (entry) entry.n++
-      else reasons.set(`${kind} ${reason}`, { outcome: kind, reason, n: 1 })
-    }
-    metrics.consumed.inc(at, chunk.length)
-    for (const [outcome, n] of Object.entries(emitted)) metrics.records.inc({ ...at, outcome }, n)
-    for (const { outcome, reason, n } of reasons.values()) {
-      metrics.reasons.inc({ service: group, topic: topic.name, outcome, reason }, n)
-    }
-    const produced = new Map<string, number>()
-    for (const record of written) produced.set(record.topic, (produced.get(record.topic) ?? 0) + 1)
-    for (const [name, n] of produced) metrics.produced.inc({ service: group, topic: name }, n)
-
-    const nowMs = Date.now()
-    let newestAt = 0
-    for (const [index, { timestampMs }] of chunk.entries()) {
-      const traceId = traced.get(index)?.trace.traceId
-      metrics.eventToCommit.add(Math.max(0, nowMs - timestampMs) / 1000, traceId)
-      if (timestampMs > newestAt) newestAt = timestampMs
-    }
-    metrics.newestCommitted.set(at, newestAt / 1000)
-  }
-
-  /** A line for each reason why records of the chunk were set aside, and for each sampled record. */
-  function tell(
-    partition: number,
-    chunk: readonly ConsumedRecord[],
-    outcomes: readonly Outcome[],
-    traced: ReadonlyMap<number, Traced>,
-    seconds: number,
-  ): void {
-    const setAside = new Map<string, { offset: string; records: number; traceId?: string }>()
-    for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.kind !== 'dead-letter') continue
-      const known = setAside.get(outcome.reason)
-      const offset = String((chunk[index] as ConsumedRecord).offset)
-      const traceId = traced.get(index)?.trace.traceId
-      if (known) known.records++
-      else setAside.set(outcome.reason, { offset, records: 1, ...(traceId && { traceId }) })
-    }
-    for (const [reason, first] of setAside) {
-      log.warn({ topic: topic.name, partition, ...first, reason }, 'records set aside')
-    }
-    const endedAt = Date.now()
-    for (const [index, { parent, trace }] of traced) {
-      const outcome = outcomes[index] as Outcome
-      const offset = String((chunk[index] as ConsumedRecord).offset)
-      const facts = outcome.kind === 'emit' ? outcome.facts : { reason: outcome.reason }
-      const at = { topic: topic.name, partition, offset, outcome: outcome.kind, ...facts }
-      log.info({ traceId: trace.traceId, spanId: trace.spanId, ...at }, 'sampled record committed')
-      tracing.ended({
-        name: `${service.name} ${topic.name}`,
-        kind: 'consumer',
-        trace,
-        parent,
-        startedAt: endedAt - seconds * 1000,
-        endedAt,
-        attributes: {
-          'messaging.system': 'kafka',
-          'messaging.destination.name': topic.name,
-          'messaging.destination.partition.id': String(partition),
-          'messaging.kafka.offset': offset,
-          outcome: outcome.kind,
-          ...facts,
-        },
-      })
-    }
-  }
-
-  /** The series of what is owned now, from 0 on, and of nothing else where they say what is now. */
-  function countFrom(partitions: readonly number[]): void {
-    for (const partition of owned) {
-      if (partitions.includes(partition)) continue
-      owned.delete(partition)
-      oldestWaitingAt.delete(partition)
-      metrics.lag.remove({ service: group, ...placeOf(partition) })
-      metrics.newestCommitted.remove({ service: group, ...placeOf(partition) })
-    }
-    for (const partition of partitions) {
-      const at = { service: group, ...placeOf(partition) }
-      owned.add(partition)
-      metrics.lag.set(at, 0)
-      metrics.consumed.inc(at, 0)
-      for (const outcome of outcomeKinds) metrics.records.inc({ ...at, outcome }, 0)
-    }
-    for (const written of reachOf(service, topic, 0).partitions) {
-      metrics.produced.inc({ service: group, topic: written.topic }, 0)
-    }
-  }
-
-  function placeOf(partition: number): { topic: string; partition: string } {
-    return { topic: topic.name, partition: String(partition) }
-  }
-
-  function waitsSince(partition: number, oldestAt: number | undefined, behind: number): void {
-    if (oldestAt === undefined) oldestWaitingAt.delete(partition)
-    else oldestWaitingAt.set(partition, oldestAt)
-    metrics.lag.set({ service: group, ...placeOf(partition) }, behind)
+    lane.next.set(topic.name, next)
+    if (processor.state) stateAt.set(partition, placeOf(lane.next))
+    const seconds = (performance.now() - startedAt) / 1000
+    account.committed({
+      topic,
+      partition,
+      chunk,
+      outcomes: settled,
+      written: records,
+      traced,
+      seconds,
+    })
   }
 
   async function closeLane(partition: number): Promise<void> {
@@ -505,9 +436,7 @@ const within = (trace: TraceContext, record: OutgoingRecord): OutgoingRecord => 
   headers: { ...record.headers, [traceHeader]: toTraceparent(trace) },
 })
 
-const secondsSince = (atMs: number): number => Math.max(0, Date.now() - atMs) / 1000
-
-function reasonOf(error: unknown, lane: Lane | undefined): string {
+function reasonOf(error: unknown, lane: Lane | undefined): (typeof replacedBecause)[number] {
   if (isFenced(error)) return 'fenced'
   return lane?.committing === true ? 'outcome-unknown' : 'dependency-away'
 }

@@ -1,6 +1,7 @@
 // What does the simulator offer? The one door to simulator/.
 export { describe, type Figure } from './core/describe.ts'
 export { lateAfterMs, lateShare, latestMs } from './core/delivery.ts'
+export { plantKinds, type Plant, type PlantKind } from './core/plants.ts'
 export type { Market, Player, Product, Source, World } from './core/player.ts'
 export {
   simulate,

@@ -137,7 +137,9 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     if (options.readRows) {
       const rows = await options.readRows(partition)
       rowCount += rows.length
-      const refused = new Set(ofScores.map(({ offset }) => offset))
+      // Others read the topic too, and refuse for themselves.
+      const bySinks = ofScores.filter(({ service }) => service === services.sinks.name)
+      const refused = new Set(bySinks.map(({ offset }) => offset))
       const stored = scores.filter(({ offset }) => !refused.has(offset))
       const end = offsets.ends[topics.churnScores.name]?.stable[partition] ?? 0
       const until = { committed: committed(services.sinks.name), end }
@@ -229,7 +231,10 @@ async function stateOf(source: Source): Promise<Map<string, PlayerState>> {
 }
 
 /** The records that were set aside; each letter must hold its record byte for byte. */
-async function deadLetters(source: Source, topic: Topic): Promise<SetAside[]> {
+async function deadLetters(
+  source: Source,
+  topic: Topic,
+): Promise<(SetAside & { readonly service: string })[]> {
   const { partition, breaches } = source
   const name = deadLetterTopic(topic)
   const letters = await raw(source, name)
@@ -253,7 +258,7 @@ async function deadLetters(source: Source, topic: Topic): Promise<SetAside[]> {
         detail,
       })
     }
-    return { offset: cause.offset, reason: cause.reason }
+    return { offset: cause.offset, reason: cause.reason, service: cause.service }
   })
 }
 

@@ -18,6 +18,7 @@ import type {
   Follower,
   GroupConsumer,
   Kafka,
+  Lookup,
   OutgoingRecord,
   Placed,
   Producer,
@@ -27,8 +28,9 @@ import type {
 } from '../kafka.ts'
 import type { Log } from '../log.ts'
 import { toConsumed } from './consumed.ts'
+import { coPartitioned } from './co-partitioned.ts'
 import { loadKafkajs } from './install.ts'
-import { PartitionReader, readPartition } from './partition-reader.ts'
+import { PartitionReader, readPartition, readRange } from './partition-reader.ts'
 import { reachOf } from './transaction-manager.ts'
 
 export interface KafkajsOptions {
@@ -147,6 +149,8 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
         readPartition(client, topic, partition, from, end),
       ),
 
+    openLookup: (topic) => openLookup(client, topic),
+
     follow: (topic, onRecords, followOptions) =>
       follow(client, openAdmin, topic, onRecords, followOptions?.from ?? 'start', log),
 
@@ -165,8 +169,10 @@ async function consume(
   log: Log,
 ): Promise<GroupConsumer> {
   const session = options.sessionTimeoutMs ?? sessionTimeoutMs
+  const { topic, alongside = [] } = options
   const consumer = client.consumer({
     groupId: options.groupId,
+    ...(alongside.length === 0 ? {} : { partitionAssigners: [coPartitioned] }),
     sessionTimeout: session,
     rebalanceTimeout: rebalanceTimeoutMs,
     heartbeatInterval: Math.min(3_000, Math.floor(session / 4)),
@@ -205,17 +211,17 @@ async function consume(
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     generation++
-    options.onAssigned(payload.memberAssignment[options.topic] ?? [], generation)
+    options.onAssigned(payload.memberAssignment[topic] ?? [], generation)
   })
   consumer.on(consumer.events.FETCH, () => options.onFetched?.())
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (payload.restart) log.warn({ reason: messageOf(payload.error) }, 'the consumer restarts')
-    else fail(new FatalError(`the consumer of ${options.topic} ended`, { cause: payload.error }))
+    else fail(new FatalError(`the consumer of ${topic} ended`, { cause: payload.error }))
   })
 
   try {
     await consumer.connect()
-    await consumer.subscribe({ topics: [options.topic], fromBeginning: true })
+    await consumer.subscribe({ topics: [topic, ...alongside], fromBeginning: true })
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -380,6 +386,40 @@ function toMessage(record: OutgoingRecord): Message {
     partition: record.partition,
     ...(record.headers === undefined ? {} : { headers: record.headers }),
     ...(record.timestampMs === undefined ? {} : { timestamp: String(record.timestampMs) }),
+  }
+}
+
+/** One request at a time: a lookup that failed connects anew. */
+function openLookup(client: KafkajsClient, topic: string): Lookup {
+  let reader: PartitionReader | undefined
+  let tail: Promise<unknown> = Promise.resolve()
+  const close = async (): Promise<void> => {
+    await reader?.close()
+    reader = undefined
+  }
+  const read = (partition: number, from: bigint, to: bigint): Promise<ConsumedRecord[]> =>
+    attempt(`looking up ${topic}-${partition} at ${from}`, async () => {
+      try {
+        if (reader === undefined) {
+          reader = new PartitionReader(client, topic)
+          await reader.open()
+        }
+        return await readRange(reader, partition, from, to)
+      } catch (error) {
+        await close().catch(() => undefined)
+        throw error
+      }
+    })
+  return {
+    read(partition, from, to) {
+      const turn = tail.then(() => read(partition, from, to))
+      tail = turn.catch(() => undefined)
+      return turn
+    },
+    async close() {
+      await tail
+      await close()
+    },
   }
 }
 

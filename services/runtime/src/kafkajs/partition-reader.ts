@@ -168,6 +168,26 @@ function upTo(end: bigint, records: readonly ConsumedRecord[]): readonly Consume
   return records.filter(({ offset }) => offset < end)
 }
 
+/** Committed records with from ≤ offset < to. What retention has taken is left out. */
+export async function readRange(
+  reader: PartitionReader,
+  partition: number,
+  from: bigint,
+  to: bigint,
+): Promise<ConsumedRecord[]> {
+  const first = await reader.firstOffset(partition)
+  const found: ConsumedRecord[] = []
+  let position = from > first ? from : first
+  while (position < to) {
+    const [fetched] = await reader.fetch(new Map([[partition, position]]), 0)
+    if (fetched === undefined) throw new TransientError(`no answer for ${partition}`)
+    found.push(...fetched.records.filter(({ offset }) => offset < to))
+    if (fetched.next === position) break
+    position = fetched.next
+  }
+  return found
+}
+
 function createCluster(client: KafkajsClient): Cluster {
   const key = Object.getOwnPropertySymbols(client).find(
     (symbol) => symbol.description === 'private:Kafka:createCluster',

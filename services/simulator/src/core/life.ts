@@ -1,6 +1,7 @@
 // What does a player do, day by day, from sign-up to the last bet?
 import type { PlayerActivity } from '@churnstream/schemas'
 import { deliveryOf } from './delivery.ts'
+import { plantSettings, type Plants } from './plants.ts'
 import {
   createPlayer,
   dayMs,
@@ -12,7 +13,7 @@ import {
   type Product,
   type World,
 } from './player.ts'
-import type { Random } from './random.ts'
+import { createRandom, type Random } from './random.ts'
 import { localDayOf, seasonFactor } from './season.ts'
 
 export type Emit = (deliverAt: number, event: PlayerActivity) => void
@@ -51,6 +52,10 @@ export class Life {
   droppedOutAt: number | null = null
 
   readonly #random: Random
+  readonly #hasSeasons: boolean
+  readonly #plants: Plants
+  /** Chance of what plants change, so that the rest is drawn as without them. */
+  readonly #planted: Random
   readonly #signUpDay: number
   #day: number
   #next: 'signup' | 'bets' | 'visit' = 'signup'
@@ -60,12 +65,17 @@ export class Life {
   #bigWinDay = -Infinity
   #breakUntilDay = -Infinity
   #fadeUntilDay: number | null = null
+  /** Looks like having left until this day. */
+  #awayUntilDay = -Infinity
   #emit: Emit = () => {}
 
   constructor(world: World, index: number) {
     const { player, random } = createPlayer(world, index)
     this.player = player
     this.#random = random
+    this.#hasSeasons = world.hasSeasons
+    this.#plants = world.plants
+    this.#planted = createRandom(world.seed, 'plants', index)
     this.nextAt = player.signedUpAt
     this.#day = localDayOf(player.signedUpAt, player.utcOffsetMs)
     this.#signUpDay = this.#day
@@ -99,7 +109,12 @@ export class Life {
         this.#next = 'visit'
         return
       }
-      if (random.chance(1 - Math.exp(-this.#intensity()))) {
+      if (this.#day < this.#awayUntilDay) {
+        if (!random.chance(process.visitRateAfterDropout)) continue
+        this.#next = 'visit'
+        return
+      }
+      if (this.#day === this.#awayUntilDay || random.chance(1 - Math.exp(-this.#intensity()))) {
         this.#next = 'bets'
         return
       }
@@ -116,15 +131,27 @@ export class Life {
     const random = this.#random
     if (this.#day >= this.#breakUntilDay && random.chance(player.breakRate)) {
       this.#breakUntilDay = this.#day + Math.round(random.logNormal(player.breakDays, 0.5))
+      const dayAt = this.#day * dayMs - player.utcOffsetMs
+      const isGone =
+        this.#plants.holds('concept-drift', dayAt) &&
+        this.#planted.chance(plantSettings.goneShareOfBreaks)
+      if (isGone) this.droppedOutAt = dayAt
     }
+    if (this.droppedOutAt !== null) return 0
     const tenure = this.#day - this.#signUpDay
     return (
       player.activeRate *
-      seasonFactor(player.product, player.region, this.#day) *
+      seasonFactor(player.product, player.region, this.#day, this.#hasSeasons) *
       (1 + process.noveltyBoost * Math.exp(-tenure / process.noveltyDays)) *
       (this.#day < this.#breakUntilDay ? process.breakFactor : 1) *
       (this.#fadeUntilDay === null ? 1 : 0.45)
     )
+  }
+
+  /** Whether the leagues of this player pause. */
+  #isOffSeason(at: number): boolean {
+    const { product } = this.player
+    return (product === 'sport' || product === 'multi') && this.#plants.holds('season-end', at)
   }
 
   #timeOfDay(dayAt: number): number {
@@ -154,7 +181,8 @@ export class Life {
     const random = this.#random
     const { player } = this
     const fading = this.#fadeUntilDay !== null
-    const mean = (player.betsPerActiveDay - 1) * (fading ? 0.7 : 1)
+    const season = this.#isOffSeason(startAt) ? plantSettings.seasonEndBets : 1
+    const mean = (player.betsPerActiveDay - 1) * (fading ? 0.7 : 1) * season
     const bets = Math.min(500, 1 + random.negativeBinomial(mean, 1.1))
     const endAt = dayAt + dayMs - minuteMs
     // Bets of a long day are placed faster, so that the day ends before the next one begins.
@@ -183,9 +211,11 @@ export class Life {
     const random = this.#random
     const { player } = this
     const product = random.chance(0.8) ? player.product : random.pick(products[player.region])
-    const inPlay = product === 'sport' && random.chance(player.inPlayShare)
+    const live = this.#isOffSeason(at) ? plantSettings.seasonEndInPlay : 1
+    const inPlay = product === 'sport' && random.chance(player.inPlayShare * live)
     const odds = oddsOf(product, random)
-    const stake = Math.max(0.1, toCents(random.logNormal(player.stakeMedian, 1)))
+    const inflation = this.#plants.holds('stake-inflation', at) ? plantSettings.stakeFactor : 1
+    const stake = Math.max(0.1, toCents(inflation * random.logNormal(player.stakeMedian, 1)))
     if (this.#balance < stake) this.#deposit(at - 1, stake)
     this.#balance -= stake
     this.#send('bet_placed', at, { product, stake, odds, inPlay })
@@ -226,6 +256,11 @@ export class Life {
       (1 + 0.15 * Math.min(12, Math.max(0, this.#losingStreak - 4))) *
       (this.#day - this.#bigWinDay < 7 ? 0.5 : 1)
     if (!random.chance(Math.min(0.9, hazard))) return
+    if (this.#plants.holds('concept-drift', lastBetAt)) {
+      const [least, most] = plantSettings.backAfterDays
+      this.#awayUntilDay = this.#day + Math.round(this.#planted.between(least, most))
+      return
+    }
     if (random.chance(process.fadeShare)) {
       this.#fadeUntilDay = this.#day + 4 + Math.round(random.exponential(12))
       return
@@ -236,9 +271,22 @@ export class Life {
     }
   }
 
+  #isLeaked(at: number): boolean {
+    const share = Math.min(
+      plantSettings.leakMost,
+      plantSettings.leakPerDay * this.#plants.age('slow-leak', at),
+    )
+    return share > 0 && this.#planted.chance(share)
+  }
+
   #send(kind: string, occurredAt: number, facts: Partial<PlayerActivity>): void {
     const { playerId, market } = this.player
-    this.#emit(deliveryOf(occurredAt, this.#random), {
+    const deliverAt = deliveryOf(occurredAt, this.#random)
+    if (kind === 'session_start' && this.#isLeaked(occurredAt)) return
+    if (this.#plants.holds('broken-feed', occurredAt)) {
+      facts = { ...facts, acquisitionSource: null, product: null, inPlay: null }
+    }
+    this.#emit(deliverAt, {
       eventId: `${playerId}-${this.#events++}`,
       kind,
       playerId,

@@ -1,4 +1,5 @@
 // Who is a player, before anything happened to them?
+import { plantSettings, type Plants } from './plants.ts'
 import { createRandom, type Random } from './random.ts'
 
 export const dayMs = 24 * 60 * 60 * 1000
@@ -16,13 +17,17 @@ export interface World {
   readonly startAt: number
   /** Sign-ups are spread evenly over this many days after startAt. */
   readonly signUpDays: number
+  /** Whether the time of the year matters; the day of the week always does. */
+  readonly hasSeasons: boolean
+  /** Changes of the world, if any. */
+  readonly plants: Plants
 }
 
 export interface Player {
   readonly playerId: string
   readonly market: Market
   readonly region: Region
-  readonly source: Source
+  readonly source: Source | typeof plantSettings.newChannel
   readonly product: Product
   readonly signedUpAt: number
   /** Local time less UTC; standard time all year. */
@@ -94,13 +99,14 @@ export function createPlayer(world: World, index: number): { player: Player; ran
   const heavy = random.chance(0.05)
   const signUpDay = Math.floor(random.uniform() * world.signUpDays)
   const timeOfDay = mod(Math.round(localTimeOfDay(random, product) - utcOffsetMs), dayMs)
+  const signedUpAt = Math.floor(world.startAt) + signUpDay * dayMs + timeOfDay
   const player: Player = {
     playerId: `p${world.seed}-${String(index).padStart(6, '0')}`,
     market,
     region,
-    source,
+    source: isOfNewChannel(world, index, signedUpAt) ? plantSettings.newChannel : source,
     product,
-    signedUpAt: Math.floor(world.startAt) + signUpDay * dayMs + timeOfDay,
+    signedUpAt,
     utcOffsetMs,
     activeRate: 0.035 + random.gamma(0.85, 0.36) * (heavy ? 1.6 : 1),
     breakRate: random.gamma(1.5, 0.015),
@@ -113,6 +119,12 @@ export function createPlayer(world: World, index: number): { player: Player; ran
     depositSize: 5 * Math.max(2, Math.round(random.logNormal(heavy ? 20 : 5, 0.5))),
   }
   return { player, random }
+}
+
+/** Drawn apart, so that a player is otherwise the same as without the plant. */
+function isOfNewChannel({ plants, seed }: World, index: number, signedUpAt: number): boolean {
+  if (!plants.holds('new-channel', signedUpAt)) return false
+  return createRandom(seed, 'channel', index).chance(plantSettings.newChannelShare)
 }
 
 /** Milliseconds after local midnight at which a visit begins; early enough to end the same day. */

@@ -2,6 +2,7 @@
 import type { PlayerActivity } from '@churnstream/schemas'
 import { Heap } from './heap.ts'
 import { Life } from './life.ts'
+import { Plants, type Plant } from './plants.ts'
 import { hourMs, type World } from './player.ts'
 
 export interface Simulation {
@@ -15,6 +16,10 @@ export interface Simulation {
   readonly signUpDays?: number
   /** Event time between two clock steps; an hour unless told. */
   readonly clockEveryMs?: number
+  /** Whether the time of the year matters; it does unless told. */
+  readonly hasSeasons?: boolean
+  /** Changes of the world; none unless told. */
+  readonly plants?: readonly Plant[]
 }
 
 export type Step = EventStep | ClockStep
@@ -59,8 +64,14 @@ export function* simulate(simulation: Simulation): Generator<Step, void, undefin
   }
 }
 
-export function worldOf({ seed, startAt, signUpDays = 60 }: Omit<Simulation, 'players' | 'endAt'>) {
+export function worldOf({
+  seed,
+  startAt,
+  signUpDays = 60,
+  hasSeasons = true,
+  plants,
+}: Omit<Simulation, 'players' | 'endAt'>) {
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be an integer: ${seed}`)
   if (!(signUpDays > 0)) throw new RangeError(`signUpDays must be positive: ${signUpDays}`)
-  return { seed, startAt, signUpDays } satisfies World
+  return { seed, startAt, signUpDays, hasSeasons, plants: new Plants(plants) } satisfies World
 }

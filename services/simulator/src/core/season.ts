@@ -38,9 +38,15 @@ const seasons: Record<Region, Record<Product, Season>> = {
 }
 
 /** Factor on a player's activity on a local day (days since the epoch), 1 on average. */
-export function seasonFactor(product: Product, region: Region, localDay: number): number {
+export function seasonFactor(
+  product: Product,
+  region: Region,
+  localDay: number,
+  hasSeasons = true,
+): number {
   // 1970-01-01 was a Thursday.
   const weekday = week[product][(((localDay + 4) % 7) + 7) % 7] ?? 1
+  if (!hasSeasons) return weekday
   const { peak, swing } = seasons[region][product]
   return weekday * (1 + swing * Math.cos((2 * Math.PI * (localDay - peak)) / 365.2425))
 }

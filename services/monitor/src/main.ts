@@ -1,0 +1,112 @@
+// The monitor: scores and outcomes in, windows of drift and performance out, and requests to retrain.
+import {
+  Health,
+  createKafkajsKafka,
+  createLog,
+  createMetrics,
+  loadConfig,
+  openOperations,
+  run,
+  runMain,
+  shutdownSignal,
+  untilUp,
+} from '@churnstream/runtime'
+import { Decoder, Schemas } from '@churnstream/schemas'
+import { services, topics } from '@churnstream/topology'
+import { createAssessingEncoders, createAssessingProcessor } from './assessing.ts'
+import { config } from './config.ts'
+import { createCountingEncoders, createCountingProcessor } from './counting.ts'
+import { countedInputs } from './inputs.ts'
+import { createMonitorMetrics, showWindows } from './metrics.ts'
+import { createProfiles, createS3Reader } from './profiles.ts'
+import { settingsOf } from './settings.ts'
+
+const service = services.monitor
+
+await runMain(async () => {
+  const env = loadConfig(config, process.env)
+  const log = createLog(service.name, env.LOG_LEVEL)
+  const signal = shutdownSignal()
+  const metrics = createMetrics(service.name)
+  const monitorMetrics = createMonitorMetrics(metrics)
+  const health = new Health()
+
+  await using operations = await openOperations({
+    host: env.HTTP_HOST,
+    port: env.HTTP_PORT,
+    health,
+    metrics,
+  })
+  const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
+  const kafka = createKafkajsKafka({
+    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    clientId: service.name,
+    log,
+  })
+  log.info('started')
+  const encoders = await untilUp(
+    'registry',
+    'registering the schemas',
+    async () => ({
+      counting: await createCountingEncoders(schemas),
+      assessing: await createAssessingEncoders(schemas),
+    }),
+    { health, log, signal },
+  )
+  if (encoders === undefined) return
+  const profiles = createProfiles({
+    kafka,
+    schemas,
+    readObject: createS3Reader(env.S3_ENDPOINT),
+    log,
+  })
+  await using counting = createCountingProcessor({
+    encoders: encoders.counting,
+    kafka,
+    schemas,
+    profiles,
+  })
+  const [first, ...alongside] = countedInputs()
+  // One that ends takes the others with it.
+  const ending = new AbortController()
+  const common = {
+    kafka,
+    schemas,
+    sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
+    signal: AbortSignal.any([signal, ending.signal]),
+    log,
+    metrics,
+    health,
+  }
+  const loops = [
+    run({ ...common, ...first, alongside, service, processor: counting }),
+    run({
+      ...common,
+      service: services.assessor,
+      topic: topics.monitoringPartials,
+      decoder: new Decoder('monitoring-partial'),
+      processor: createAssessingProcessor({
+        encoders: encoders.assessing,
+        schemas,
+        profiles,
+        settings: settingsOf(env),
+        onAssessed(assessed) {
+          monitorMetrics.assessed(assessed)
+          for (const request of assessed.requests) log.info(request, 'asked for a new version')
+          for (const one of assessed.held) log.warn(one, 'a reason to retrain is held back')
+        },
+      }),
+    }),
+    showWindows({ kafka, schemas, metrics: monitorMetrics, log }, common.signal),
+  ]
+  try {
+    await Promise.race(loops)
+  } finally {
+    ending.abort()
+    await Promise.allSettled(loops)
+  }
+  await Promise.all(loops)
+  await kafka.close()
+  void operations
+  log.info({ reason: String(signal.reason) }, 'stopped')
+})

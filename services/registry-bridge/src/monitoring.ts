@@ -1,0 +1,90 @@
+// How does MLflow come to hear how a version fares?
+import { DecodeProblem, Decoder, type MonitoringWindow, type Schemas } from '@churnstream/schemas'
+import { topics } from '@churnstream/topology'
+import { messageOf, type ConsumedRecord, type Kafka, type Log } from '@churnstream/runtime'
+import { setTimeout as delay } from 'node:timers/promises'
+import { toMetrics } from './core/monitored.ts'
+import { MlflowRefused, type Mlflow } from './mlflow.ts'
+import { isTrouble } from './trouble.ts'
+
+export interface MonitoringOptions {
+  readonly kafka: Kafka
+  readonly schemas: Pick<Schemas, 'prepare'>
+  readonly mlflow: Pick<Mlflow, 'version' | 'logMetrics'>
+  readonly onUnreadableWindow: () => void
+  readonly log: Log
+}
+
+const topic = topics.modelMonitoring
+const retryMs = 1_000
+
+/**
+ * Follows model-monitoring from the start, and writes each window as metrics of the version's run. A
+ * window that is told again, by another replica or after a restart, is the same point in MLflow.
+ */
+export async function runMonitoring(
+  options: MonitoringOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { kafka, schemas, mlflow, log } = options
+  const decoder = new Decoder('monitoring-window')
+  const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => undefined)
+  let telling: Promise<void> = Promise.resolve()
+  const follower = kafka.follow(topic.name, (records) => {
+    telling = telling.then(() => tell(records))
+    telling.catch(failed.reject)
+  })
+  follower.finished.catch(failed.reject)
+  const stopped = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  try {
+    await Promise.race([stopped, failed.promise])
+  } finally {
+    await follower.stop()
+    await telling.catch(() => undefined)
+  }
+
+  async function tell(records: readonly ConsumedRecord[]): Promise<void> {
+    const values = records.flatMap(({ value }) => (value === null ? [] : [value]))
+    await patiently(() => schemas.prepare(decoder, values, signal))
+    if (signal.aborted) return
+    for (const value of values) {
+      const window = decoder.decode(value)
+      if (window instanceof DecodeProblem) {
+        log.error({ detail: window.detail }, 'unreadable monitoring window')
+        options.onUnreadableWindow()
+      } else await patiently(() => write(window))
+    }
+  }
+
+  async function write(window: MonitoringWindow): Promise<void> {
+    const told = toMetrics(window)
+    if (told === undefined) return
+    const { modelName, modelVersion } = window
+    const found = await mlflow.version(modelName, modelVersion)
+    if (found?.runId === undefined) return
+    const { metrics, step, atMs } = told
+    try {
+      await mlflow.logMetrics(found.runId, metrics, { modelId: found.modelId, step, atMs })
+    } catch (error) {
+      if (!(error instanceof MlflowRefused)) throw error
+      const reason = messageOf(error)
+      log.warn({ modelName, modelVersion, reason }, 'MLflow refuses the figures of a window')
+    }
+  }
+
+  async function patiently(work: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!isTrouble(error)) throw error
+        log.warn({ reason: messageOf(error) }, 'a monitoring window will be told again')
+        await delay(retryMs, undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+}
