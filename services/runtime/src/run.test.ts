@@ -273,7 +273,10 @@ test('run - lag is the age of the oldest record that waits, and nothing once it 
   await send(kafka, [event('ada', 0), event('ada', 1)], 0, Date.now() - ageSeconds * 1_000)
   await until('the lag shows', async () => (await lag()) >= ageSeconds)
   const replaced = await running.metrics.registry.metrics()
-  assert.match(replaced, /producers_replaced_total\{service="features",reason="outcome-unknown"\} [1-9]/)
+  assert.match(
+    replaced,
+    /producers_replaced_total\{service="features",reason="outcome-unknown"\} [1-9]/,
+  )
   away = false
   await until('all is done', async () => (await committed(kafka)) === 2n && (await lag()) === 0)
   await running.stop()
