@@ -42,6 +42,9 @@ export function createLoopMetrics({ registry }: Metrics, service: string, ages: 
   all.loops.set(service, ages)
   for (const reason of replacedBecause) all.producersReplaced.inc({ service, reason }, 0)
   all.assignments.inc({ service }, 0)
+  for (const one of [all.restoreSeconds, all.transactionSeconds, all.transactionRecords]) {
+    one.zero({ service })
+  }
   return { ...all, eventToCommit: all.eventToCommit.of({ service }) }
 }
 

@@ -15,6 +15,8 @@ import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-s
 export interface Query {
   readonly expr: string
   readonly legend: string
+  /** Why this one may answer with nothing on a healthy system. */
+  readonly emptyWhen?: string
 }
 
 export interface Panel {
@@ -27,7 +29,7 @@ export interface Panel {
   readonly queries: readonly Query[]
   /** Dots that lead from a slow one to its trace. */
   readonly exemplars?: boolean
-  /** Why a query may answer with nothing on a healthy system; of any other panel that is a fault. */
+  /** Why all of them may; of any other panel no answer is a fault. */
   readonly emptyWhen?: string
 }
 

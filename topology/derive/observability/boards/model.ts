@@ -114,6 +114,7 @@ export const modelBoard: Board = {
             {
               expr: `sum(increase(${swapSeconds.name}_sum[1h])) / sum(increase(${swapSeconds.name}_count[1h]))`,
               legend: 'mean of an hour',
+              emptyWhen: 'no version was loaded in the last hour',
             },
           ],
         },

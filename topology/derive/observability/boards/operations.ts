@@ -137,6 +137,7 @@ export const operationsBoard: Board = {
             {
               expr: `sum by (service) (increase(${restoreSeconds.name}_sum[1h])) / sum by (service) (increase(${restoreSeconds.name}_count[1h]))`,
               legend: '{{service}} mean',
+              emptyWhen: 'nothing was restored in the last hour',
             },
           ],
         },
