@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { deriveSchemas } from '@churnstream/schemas/derive'
 import { topologyPage } from './diagram.ts'
 import { deriveObservability } from './observability/index.ts'
+import { topicsFile } from './topics.ts'
 
 const check = process.argv.includes('--check')
 const root = new URL('../../', import.meta.url)
@@ -12,6 +13,7 @@ const files = new Map([
   ...deriveSchemas(),
   ['docs/topology.md', topologyPage()],
   ...deriveObservability(),
+  ['topology/topics.json', topicsFile()],
 ])
 
 const different: string[] = []

@@ -31,6 +31,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--variant", default="usual", help="variants/<variant>.toml, or usual: the market's own"
     )
     train.add_argument("--seed", type=int, default=7)
+    train.add_argument(
+        "--test-days", type=days, metavar="N", help="the newest to test on; 30 %% if left out"
+    )
 
     bring = commands.add_parser("import", help="take a model that was trained elsewhere")
     bring.set_defaults(make=make_imported)
@@ -54,6 +57,12 @@ def market(text: str) -> str:
     if not MARKET.fullmatch(text):
         raise argparse.ArgumentTypeError("lower-case letters, digits and hyphens")
     return text
+
+
+def days(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError("a whole number from 1")
+    return int(text)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,7 +108,9 @@ def run(options: argparse.Namespace) -> dict[str, object]:
 def make_trained(options: argparse.Namespace) -> tuple["Candidate", dict[str, object]]:
     from .train_model import train_model
 
-    made = train_model(options.data, options.market, options.variant, options.seed, say)
+    made = train_model(
+        options.data, options.market, options.variant, options.seed, say, options.test_days
+    )
     return made, {
         "variant": made.tags["variant"],
         "auc": made.metrics["auc"],

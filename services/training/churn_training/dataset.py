@@ -98,10 +98,10 @@ def mature(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["day"] <= by_day.index[by_day >= rate * MATURE_RATE].max()]
 
 
-def split_by_time(rows: pd.DataFrame) -> Split:
+def split_by_time(rows: pd.DataFrame, test_days: int | None = None) -> Split:
     """
-    The test days are the last TEST_SHARE of the days that the gap leaves. The label of the newest
-    training row ends on the day before the first test day.
+    The test days are the newest so many, or the last TEST_SHARE of the days that the gap leaves.
+    The label of the newest training row ends on the day before the first test day.
     """
     first, last = int(rows["day"].min()), int(rows["day"].max())
     usable = last - first + 1 - HORIZON_DAYS
@@ -110,7 +110,7 @@ def split_by_time(rows: pd.DataFrame) -> Split:
             f"the rows span {last - first + 1} days; a training day, a gap of {HORIZON_DAYS} days "
             f"and a test day need at least {HORIZON_DAYS + 2}"
         )
-    test_from = last + 1 - max(1, round(usable * TEST_SHARE))
+    test_from = last + 1 - (test_days or max(1, round(usable * TEST_SHARE)))
     train = rows[rows["day"] + HORIZON_DAYS < test_from]
     test = rows[rows["day"] >= test_from]
     check_no_leakage(train, test)

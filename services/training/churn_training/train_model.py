@@ -27,7 +27,9 @@ from .provenance import file_sha256, git_commit, versions
 Say = Callable[[str], None]
 
 
-def train_model(data: Path, market: str, variant: str, seed: int, say: Say) -> Candidate:
+def train_model(
+    data: Path, market: str, variant: str, seed: int, say: Say, test_days: int | None = None
+) -> Candidate:
     """The same file, configuration and seed give the same columns and probabilities."""
     features = read_features()
     configuration = read_configuration(market, variant, features)
@@ -35,7 +37,7 @@ def train_model(data: Path, market: str, variant: str, seed: int, say: Say) -> C
     everything = of_market(read_rows(data, features), configuration.rows)
     usable = mature(at_risk(newest(everything, configuration.last_days)))
     check_enough_rows(usable, configuration.min_rows, market)
-    split = split_by_time(usable)
+    split = split_by_time(usable, test_days)
     say(
         f"{len(everything)} rows, {len(usable)} of them mature and at risk: "
         f"{len(split.train)} to train on ({window_text(split.train)}), {split.in_gap} in the gap, "
