@@ -19,8 +19,10 @@ export const dagsterVariables = [
   'DAGSTER_HOME',
   'DAGSTER_PG_URL',
   'DATABASE_URL',
+  'KAFKA_BOOTSTRAP_SERVERS',
   'MLFLOW_TRACKING_URI',
   'S3_BUCKET',
+  'SCHEMA_REGISTRY_URL',
 ] as const
 
 export interface DagsterOptions {

@@ -13,6 +13,7 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 for name in ("BATCH_TIME_ZONE", "BATCH_CRON", "BATCH_FIRST_WEEK", "CHURNSTREAM_HOME"):
     os.environ.pop(name, None)
 
+from .retraining_world import Registered, RetrainingWorld  # noqa: E402
 from .world import Mlflow, World  # noqa: E402
 
 
@@ -38,3 +39,21 @@ def world(tmp_path: Path, mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> It
         world.put(f"{folder}/reference_profile.json", [profile])
     yield world
     world.instance.dispose()
+
+
+@pytest.fixture
+def registered() -> Iterator[Registered]:
+    registered = Registered()
+    yield registered
+    registered.server.close()
+
+
+@pytest.fixture
+def loop(
+    tmp_path: Path, registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RetrainingWorld]:
+    monkeypatch.setenv("FAKE_WORLD", str(tmp_path))
+    monkeypatch.setenv("FAKE_MLFLOW", registered.server.url)
+    loop = RetrainingWorld(tmp_path, registered)
+    yield loop
+    loop.instance.dispose()

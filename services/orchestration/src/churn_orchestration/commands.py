@@ -32,33 +32,37 @@ class Commands(dg.ConfigurableResource):
     # The interpreter that has XGBoost: services/training/requirements.txt.
     training_python: str = ""
 
-    def score(self, context: dg.AssetExecutionContext, *arguments: str) -> dict[str, Any]:
+    def score(self, context: dg.OpExecutionContext, *arguments: str) -> dict[str, Any]:
         return self._node(context, "services/batch/src/main.ts", arguments)
 
-    def publish_scores(self, context: dg.AssetExecutionContext, batch_id: str) -> dict[str, Any]:
+    def publish_scores(self, context: dg.OpExecutionContext, batch_id: str) -> dict[str, Any]:
         return self._node(context, "services/batch/src/publish-main.ts", [batch_id])
 
-    def replay(self, context: dg.AssetExecutionContext, *arguments: str) -> dict[str, Any]:
+    def replay(self, context: dg.OpExecutionContext, *arguments: str) -> dict[str, Any]:
         return self._node(context, "services/replay/src/main.ts", arguments)
 
     def compare_scores(self, *arguments: str) -> dict[str, Any]:
         """XGBoost's own answer beside the scores that were stored. It knows nothing of Dagster."""
+        return self.training("churn_training.compare", *arguments)
+
+    def training(self, module: str, *arguments: str) -> dict[str, Any]:
+        """Without Pipes, which they do not speak: what they say stands in the step's own log."""
         if self.training_python == "":
             raise RefusedError(
                 "TRAINING_PYTHON is not set: the interpreter of services/training's packages"
             )
-        command = [self.training_python, "-m", "churn_training.compare", *arguments]
+        command = [self.training_python, "-m", module, *arguments]
         folder = Path(self.home) / "services" / "training"
-        return result_of("compare", *run_to_end(command, folder, os.environ))
+        return result_of(module, *run_to_end(command, folder, os.environ))
 
     def _node(
-        self, context: dg.AssetExecutionContext, script: str, arguments: Sequence[str]
+        self, context: dg.OpExecutionContext, script: str, arguments: Sequence[str]
     ) -> dict[str, Any]:
         home = Path(self.home)
         node = home / "node_modules" / ".bin" / "node"
         command = [str(node), str(home / script), *arguments, "--json"]
         with dg.open_pipes_session(
-            context=context.op_execution_context,
+            context=getattr(context, "op_execution_context", context),
             context_injector=dg.PipesTempFileContextInjector(),
             message_reader=dg.PipesTempFileMessageReader(),
         ) as session:

@@ -3,12 +3,25 @@
 import dagster as dg
 
 from .checks import CHECKS, newest_week_is_published
-from .commands import Commands
 from .config import SETTINGS, optional
 from .notices import Notifier
 from .objects import Bucket
 from .partitions import Batch, newest_week
 from .registry import Registry
+from .retraining.asked import Asked
+from .retraining.commands import RetrainingCommands
+from .retraining.jobs import (
+    calendar,
+    retraining,
+    retraining_every_week,
+    retraining_requests,
+    trial,
+    trials,
+)
+from .retraining.ledger import Ledger
+from .retraining.promotion import promotion
+from .retraining.steps import STEPS
+from .retraining.topics import Topics
 from .rows import row_scores
 from .score_store import ScoreStore
 from .sensors import REASON_TAG, failed_runs, new_champion, new_rows
@@ -18,13 +31,12 @@ from .weekly import features, predictions, published_scores, raw_input, validate
 IN_ONE_PROCESS = dg.in_process_executor
 # When its worker died. What was done is done again under the same names and adds nothing.
 FROM_THE_START = {"dagster/retry_strategy": "ALL_STEPS"}
+WEEKLY = [raw_input, validated_input, features, predictions, published_scores]
 WEEKLY_CHECKS = [check for check in CHECKS if check is not newest_week_is_published]
 
 weekly_batch = dg.define_asset_job(
     "weekly_batch",
-    selection=dg.AssetSelection.assets(
-        raw_input, validated_input, features, predictions, published_scores
-    ).without_checks()
+    selection=dg.AssetSelection.assets(*WEEKLY).without_checks()
     | dg.AssetSelection.checks(*WEEKLY_CHECKS),
     executor_def=IN_ONE_PROCESS,
     tags=FROM_THE_START,
@@ -78,18 +90,24 @@ every_day = dg.ScheduleDefinition(
 def definitions() -> dg.Definitions:
     """Addresses are looked up when something runs: loading needs no server."""
     return dg.Definitions(
-        assets=[raw_input, validated_input, features, predictions, published_scores, row_scores],
+        assets=[*WEEKLY, row_scores, *STEPS, promotion],
         asset_checks=CHECKS,
-        jobs=[weekly_batch, rescore, score_rows, freshness],
-        schedules=[every_week, every_day],
-        sensors=[new_rows, new_champion, failed_runs],
+        jobs=[weekly_batch, rescore, score_rows, freshness, retraining, trial, calendar],
+        schedules=[every_week, every_day, retraining_every_week],
+        sensors=[new_rows, new_champion, failed_runs, retraining_requests, trials],
         resources={
             "bucket": Bucket(name=dg.EnvVar("S3_BUCKET"), endpoint=optional("S3_ENDPOINT")),
             "registry": Registry(tracking_uri=dg.EnvVar("MLFLOW_TRACKING_URI")),
             "score_store": ScoreStore(database_url=dg.EnvVar("DATABASE_URL")),
-            "commands": Commands(
+            "commands": RetrainingCommands(
                 home=str(SETTINGS.home), training_python=optional("TRAINING_PYTHON")
             ),
             "notifier": Notifier(webhook_url=optional("NOTIFY_WEBHOOK_URL")),
+            "asked": Asked.configure_at_launch(),
+            "ledger": Ledger(tracking_uri=dg.EnvVar("MLFLOW_TRACKING_URI")),
+            "topics": Topics(
+                bootstrap_servers=dg.EnvVar("KAFKA_BOOTSTRAP_SERVERS"),
+                registry_url=dg.EnvVar("SCHEMA_REGISTRY_URL"),
+            ),
         },
     )

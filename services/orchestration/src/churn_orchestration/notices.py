@@ -1,6 +1,7 @@
-"""Who is told that a run failed, and how?"""
+"""Who is told what happened, and how?"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import dagster as dg
@@ -37,9 +38,12 @@ class Notifier(dg.ConfigurableResource):
 
     def deliver(self, notice: Notice) -> None:
         """Raises TroubleError when the receiver did not answer with success."""
+        self.tell(f"the notice of run {notice.run}", {"text": notice.text, **asdict(notice)})
+
+    def tell(self, what: str, body: Mapping[str, object]) -> None:
+        """`body` has `text`, for people. Raises TroubleError as `deliver` does."""
         if self.webhook_url == "":
             return
-        body = {"text": notice.text, **asdict(notice)}
         try:
             requests.post(
                 self.webhook_url,
@@ -50,6 +54,6 @@ class Notifier(dg.ConfigurableResource):
         except requests.RequestException as error:
             # The address may hold a secret, and the error's text holds the address.
             raise TroubleError(
-                f"the notice of run {notice.run} could not be delivered "
+                f"{what} could not be delivered "
                 f"({type(error).__name__}); it is sent again at the next tick"
             ) from None

@@ -79,9 +79,12 @@ class Registry(dg.ConfigurableResource):
 
     def _get(self, path: str, **query: str) -> dict[str, Any] | None:
         """None when MLflow has no such thing."""
+        return self._ask("GET", path, params=query)
+
+    def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any] | None:  # noqa: ANN401
         url = f"{self.tracking_uri.rstrip('/')}/api/2.0/mlflow/{path}"
         try:
-            answer = requests.get(url, params=query, timeout=ANSWER_SECONDS)
+            answer = requests.request(method, url, timeout=ANSWER_SECONDS, **content)
         except (requests.ConnectionError, requests.Timeout) as error:
             raise TroubleError(f"MLflow does not answer at {self.tracking_uri}: {error}") from error
         except requests.RequestException as error:

@@ -1,0 +1,50 @@
+"""How do the steps of a retraining call the repository's commands?"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..commands import Commands, last_object, run_to_end
+from ..errors import RefusedError
+
+# Until every live scorer has said that it serves what was promoted.
+PROMOTE_WAIT = "60s"
+
+
+class RetrainingCommands(Commands):
+    """Raises as Commands does."""
+
+    def train(self, *arguments: str) -> dict[str, Any]:
+        """Registers a version without an alias."""
+        return self.training("churn_training", "train", *arguments)
+
+    def retraining_set(self, *arguments: str) -> dict[str, Any]:
+        return self.training("churn_training.retraining_set", *arguments)
+
+    def judge(self, *arguments: str) -> dict[str, Any]:
+        return self.training("churn_training.judge", *arguments)
+
+    def challenge(self, model: str, version: str) -> dict[str, Any]:
+        """Does not wait: what the scorers say of it is for the trial."""
+        return self._model("challenge", model, version, "--no-wait")
+
+    def end_challenge(self, model: str) -> dict[str, Any]:
+        return self._model("challenge", model, "--off")
+
+    def promote(self, model: str, version: str) -> dict[str, Any]:
+        return self._model("promote", model, version, "--wait", PROMOTE_WAIT)
+
+    def _model(self, *arguments: str) -> dict[str, Any]:
+        """npm run model: its answer says more than its exit code."""
+        home = Path(self.home)
+        script = home / "services" / "model-cli" / "src" / "main.ts"
+        node = home / "node_modules" / ".bin" / "node"
+        code, stdout, tail = run_to_end(
+            [str(node), str(script), *arguments, "--json"], home, dict(os.environ)
+        )
+        if code == 0:
+            return last_object(stdout, "npm run model")
+        why = "\n".join(tail)
+        if stdout.strip():
+            why = f"{last_object(stdout, 'npm run model').get('text', '')}\n{why}"
+        raise RefusedError(f"npm run model -- {' '.join(arguments)}: {why.strip()}")

@@ -1,0 +1,115 @@
+"""Why is a model not trained now? None of these ends a run as failed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from .asked import PERSON, Asked, iso
+from .ledger import LEARNED_TAG, PINNED_TAG, Model, ModelVersion
+from .settings import Guards
+
+DAY_MS = 86_400_000
+# Of a label: services/training/churn_training/dataset.py.
+HORIZON_DAYS = 28
+
+
+@dataclass(frozen=True)
+class Refusal:
+    # A slug.
+    guard: str
+    detail: str
+
+
+def guard_request(asked: Asked, model: Model | None, guards: Guards) -> Refusal | None:
+    """What is known before anything is read."""
+    if model is None or model.champion is None:
+        return Refusal(
+            "no-champion",
+            f"{asked.model} has no champion to compare with: promote a version first "
+            f"(npm run model -- promote {asked.market} VERSION)",
+        )
+    pinned = model.tags.get(PINNED_TAG)
+    if pinned is not None:
+        return Refusal(
+            "pinned",
+            f"{asked.model} is pinned to version {pinned}: npm run model -- pin {asked.market} "
+            "--off lets it move again",
+        )
+    return guard_cooldown(asked, model, guards.cooldown_days)
+
+
+def guard_cooldown(asked: Asked, model: Model, cooldown_days: float) -> Refusal | None:
+    """In event time. A person who asks knows why; a run that began again is its own reason."""
+    learned = model.document(LEARNED_TAG)
+    if learned is None or asked.requested_by == PERSON or learned.get("request") == asked.id:
+        return None
+    since = asked.requested_at - int(learned["eventAt"])
+    if since >= cooldown_days * DAY_MS:
+        return None
+    return Refusal(
+        "cooldown",
+        f"version {learned['version']} learned from what had happened until "
+        f"{iso(int(learned['eventAt']))}; the next training is not before "
+        f"{iso(int(learned['eventAt']) + cooldown_days * DAY_MS)}",
+    )
+
+
+def guard_set(prepared: Mapping[str, Any], guards: Guards) -> Refusal | None:
+    """What churn_training.retraining_set said."""
+    usable, churned = prepared["usable"], prepared["churned"]
+    if usable < guards.least_labels or churned < guards.least_churned:
+        return Refusal(
+            "too-few-labels",
+            f"{usable} labels, {churned} of them churned; at least {guards.least_labels} and "
+            f"{guards.least_churned} are needed",
+        )
+    broken = [
+        told
+        for one in prepared["quality"]
+        for told in (
+            risen(one["feature"], "null", one["nulls"], one["reference_nulls"], guards),
+            risen(one["feature"], "unseen", one["unseen"], one["reference_unseen"], guards),
+        )
+        if told is not None
+    ]
+    if broken:
+        return Refusal("data-quality", "; ".join(broken))
+    if "problem" in prepared:
+        return Refusal("cannot-split", prepared["problem"])
+    cohort = prepared["cohort"]
+    if cohort["rows"] < guards.least_cohort_rows or cohort["churned"] < guards.least_cohort_churned:
+        return Refusal(
+            "nobody-to-judge",
+            f"{cohort['rows']} rows, {cohort['churned']} churned, of the days "
+            f"{cohort['testWindow']} are of neither model: the champion's labels reach until "
+            f"{cohort['championSawUntil']}. At least {guards.least_cohort_rows} and "
+            f"{guards.least_cohort_churned} are needed: ask again later",
+        )
+    return None
+
+
+def risen(
+    feature: str, what: str, share: float | None, reference: float | None, guards: Guards
+) -> str | None:
+    if share is None or reference is None:
+        return None
+    most = guards.most_nulls_risen if what == "null" else guards.most_unseen_risen
+    if share - reference <= most:
+        return None
+    return f"{share:.0%} of {feature} are {what}, {reference:.0%} at the champion's training"
+
+
+def seen_until(champion: ModelVersion) -> str:
+    """
+    The last day that the champion's labels looked at. Of a version that does not say when it was
+    trained it is the day before it was registered: nobody learns from what has not happened.
+    """
+    _, slash, last = champion.tags.get("train_window", "").partition("/")
+    try:
+        if slash:
+            return (date.fromisoformat(last) + timedelta(days=HORIZON_DAYS)).isoformat()
+    except ValueError:
+        pass
+    created = datetime.fromtimestamp(champion.created_at / 1000, UTC)
+    return (created.date() - timedelta(days=1)).isoformat()
