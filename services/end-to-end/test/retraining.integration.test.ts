@@ -26,7 +26,7 @@ import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 const dayMs = 86_400_000
 const withinMs = 600_000
 const historyDays = 110
-const liveDays = 20
+const liveDays = 40
 const modelCli = fileURLToPath(new URL('../../model-cli/src/main.ts', import.meta.url))
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-retraining-'))
 const ended = new AbortController()
@@ -223,10 +223,10 @@ async function writeHistory(): Promise<void> {
 /** So that there is something to score in the shadow; slowly, as long as it takes. */
 async function play(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    let left = 100
+    let left = 25
     const written = await writer.write(take(() => left-- > 0))
     assert.ok(written > 0, 'the simulated days were too few')
-    await delay(250)
+    await delay(500)
   }
 }
 

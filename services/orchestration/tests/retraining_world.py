@@ -14,6 +14,7 @@ from churn_orchestration.notices import Notifier
 from churn_orchestration.retraining.asked import Asked
 from churn_orchestration.retraining.commands import RetrainingCommands
 from churn_orchestration.retraining.ledger import Ledger
+from churn_orchestration.retraining.topics import Topics
 
 from .world import Answering, FolderBucket
 
@@ -136,6 +137,16 @@ class Told(Notifier):
             lines.write(f"{json.dumps(body)}\n")
 
 
+class Windows(Topics):
+    """The newest records of model-monitoring, in place of Kafka."""
+
+    file: str
+
+    def newest(self, topic_id: str, most: int) -> list[Any]:
+        assert (topic_id, most) == ("modelMonitoring", 10_000)
+        return json.loads(Path(self.file).read_text())
+
+
 class RetrainingWorld:
     def __init__(self, folder: Path, mlflow: Registered) -> None:
         self.folder = folder
@@ -143,6 +154,10 @@ class RetrainingWorld:
         self.instance = dg.DagsterInstance.ephemeral()
         self.bucket = FolderBucket(name="bucket", folder=str(folder / "bucket"))
         self.ledger = Ledger(tracking_uri=mlflow.server.url)
+        self.topics = Windows(
+            bootstrap_servers="", registry_url="", file=str(folder / "windows.json")
+        )
+        self.monitor([])
         self.notifier = Told(file=str(folder / "told.jsonl"))
         node = folder / "node_modules" / ".bin" / "node"
         node.parent.mkdir(parents=True)
@@ -158,6 +173,9 @@ class RetrainingWorld:
         """What a command says beside, or in place of, what it would say: `code` lets it fail."""
         (self.folder / "answers.json").write_text(json.dumps(answers))
 
+    def monitor(self, windows: list[dict[str, Any]]) -> None:
+        (self.folder / "windows.json").write_text(json.dumps(windows))
+
     def retrain(self, **fields: Any) -> dg.ExecuteInProcessResult:  # noqa: ANN401
         return self.run("retraining", asked(**fields))
 
@@ -167,6 +185,7 @@ class RetrainingWorld:
             "ledger": self.ledger,
             "commands": self.commands,
             "notifier": self.notifier,
+            "topics": self.topics,
         }
         return (
             definitions()

@@ -1,11 +1,13 @@
 """Each guard refuses what it is there for, and nothing else."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
 from churn_orchestration.retraining.guards import (
     DAY_MS,
+    guard_feed,
     guard_request,
     guard_set,
     seen_until,
@@ -59,6 +61,50 @@ def test_guard_request_a_pinned_model_is_left_alone_whoever_asks() -> None:
 def test_guard_request_says_when_the_cooldown_ends() -> None:
     refusal = guard_request(asked(), model(1), GUARDS)
     assert "not before 2026-05-14T00:00:00.000Z" in refusal.detail
+
+
+def window(**fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Of the day before the request."""
+    statistic = {"name": "null-rate", "subject": "device", "value": 0.9, "state": "alarm"}
+    day = ASKED_AT // DAY_MS - 1
+    return {
+        "modelName": "churn-gb",
+        "market": "*",
+        "segment": "*",
+        "kind": "quality",
+        "fromDay": day,
+        "toDay": day,
+        "state": "alarm",
+        "statistics": [statistic],
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "guard"),
+    [
+        ({}, "broken-feed"),
+        ({"toDay": date(2026, 4, 30), "fromDay": date(2026, 4, 30)}, "broken-feed"),
+        ({"toDay": ASKED_AT // DAY_MS - 6}, "broken-feed"),
+        ({"toDay": ASKED_AT // DAY_MS - 7}, None),
+        # What broke later was not there when somebody asked.
+        ({"toDay": ASKED_AT // DAY_MS + 1}, None),
+        ({"state": "warning"}, None),
+        ({"state": "insufficient-data"}, None),
+        ({"kind": "drift"}, None),
+        ({"modelName": "churn-us-nj"}, None),
+        ({"market": "gb"}, None),
+        ({"segment": "active-7d"}, None),
+    ],
+)
+def test_guard_feed(fields: dict[str, Any], guard: str | None) -> None:
+    windows = [window(state="ok"), window(**fields)]
+    assert guard_of(guard_feed(asked(), windows)) == guard
+
+
+def test_guard_feed_says_what_broke_and_when() -> None:
+    detail = guard_feed(asked(), [window()]).detail
+    assert detail.endswith("the days 2026-04-30 to 2026-04-30: null-rate device 0.900")
 
 
 def prepared(**fields: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from .retraining_world import ASKED_AT, MODEL, Registered, RetrainingWorld, materialized
+from .test_retraining_guards import window
 from .world import failure_of, retries_of
 
 STEPS = ["retraining_request", "training_set", "admitted_set", "candidate", "comparison"]
@@ -103,6 +104,14 @@ def test_a_set_that_is_refused_trains_nothing_and_ends_well(
     assert registered.model_tag("churnstream.retraining")["guard"] == guard
     assert registered.models[MODEL]["aliases"] == {"champion": "1"}
     assert f"is not trained: {guard}" in loop.told()[0]
+
+
+def test_a_feed_that_the_monitor_found_broken_is_not_learned_from(loop: RetrainingWorld) -> None:
+    loop.monitor([window()])
+    result = loop.retrain()
+    assert result.success
+    assert loop.calls() == []
+    assert loop.outcome_tag(result) == "refused: broken-feed"
 
 
 @pytest.mark.parametrize("verdict", ["no-better", "worse", "too-few"])

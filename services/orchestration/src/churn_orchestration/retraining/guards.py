@@ -1,6 +1,6 @@
 """Why is a model not trained now? None of these ends a run as failed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,6 +12,9 @@ from .settings import Guards
 DAY_MS = 86_400_000
 # Of a label: services/training/churn_training/dataset.py.
 HORIZON_DAYS = 28
+# As long as the monitor itself asks for nothing after a broken day.
+FEED_DAYS = 7
+EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,29 @@ def guard_cooldown(asked: Asked, model: Model, cooldown_days: float) -> Refusal 
         f"{iso(int(learned['eventAt']))}; the next training is not before "
         f"{iso(int(learned['eventAt']) + cooldown_days * DAY_MS)}",
     )
+
+
+def guard_feed(asked: Asked, windows: Iterable[Mapping[str, Any]]) -> Refusal | None:
+    """Windows of model-monitoring. A feed that broke lately must not be learned from."""
+    today = asked.requested_at // DAY_MS
+    for window in windows:
+        is_whole = window["market"] == window["segment"] == "*" and window["kind"] == "quality"
+        is_lately = today - FEED_DAYS < number_of(window["toDay"]) <= today
+        if window["modelName"] != asked.model or not is_whole or not is_lately:
+            continue
+        if window["state"] != "alarm":
+            continue
+        figures = ", ".join(
+            f"{one['name']} {one['subject']} {one['value']:.3f}".replace("  ", " ")
+            for one in window["statistics"]
+            if one["state"] == "alarm"
+        )
+        return Refusal(
+            "broken-feed",
+            f"the monitor found the feed broken in the days {day_of(window['fromDay'])} to "
+            f"{day_of(window['toDay'])}: {figures}",
+        )
+    return None
 
 
 def guard_set(prepared: Mapping[str, Any], guards: Guards) -> Refusal | None:
@@ -113,3 +139,12 @@ def seen_until(champion: ModelVersion) -> str:
         pass
     created = datetime.fromtimestamp(champion.created_at / 1000, UTC)
     return (created.date() - timedelta(days=1)).isoformat()
+
+
+def day_of(day: date | int) -> str:
+    """A logical date as fastavro gives it."""
+    return (EPOCH + timedelta(days=number_of(day))).isoformat()
+
+
+def number_of(day: date | int) -> int:
+    return day if isinstance(day, int) else (day - EPOCH).days

@@ -16,7 +16,7 @@ from ..registry import Version
 from ..weekly import RETRIES
 from .asked import DEFAULT, MARKETS, Asked
 from .commands import RetrainingCommands
-from .guards import DAY_MS, Refusal, guard_request, guard_set, seen_until
+from .guards import DAY_MS, Refusal, guard_feed, guard_request, guard_set, seen_until
 from .ledger import (
     CHALLENGED_TAG,
     COMPARISON_TAG,
@@ -29,8 +29,12 @@ from .ledger import (
 from .outcomes import now_iso, refuse, tell_outcome
 from .report import comparison_metrics, comparison_page, comparison_tag, sentence
 from .settings import RETRAINING
+from .topics import Topics
 
 GROUP = "retraining"
+MONITORING = "modelMonitoring"
+# More than all models have in a week.
+NEWEST_WINDOWS = 10_000
 REQUEST, PREPARED, CANDIDATE, COMPARISON = (
     f"{name}.json" for name in ("request", "prepared", "candidate", "comparison")
 )
@@ -56,14 +60,17 @@ def retraining_request(
     asked: Asked,
     bucket: Bucket,
     ledger: Ledger,
+    topics: Topics,
     notifier: Notifier,
 ) -> Iterator[dg.MaterializeResult]:
-    """Asked for, and nothing speaks against it yet: a champion, no pin, no cooldown."""
+    """Asked for, and nothing speaks against it yet: no pin, no cooldown, no broken feed."""
     with step_failures():
         if asked.market != context.partition_key:
             raise RefusedError(f"the request is of {asked.market}, not of {context.partition_key}")
         model = ledger.model(asked.model)
         refusal = guard_request(asked, model, RETRAINING.guards)
+        if refusal is None:
+            refusal = guard_feed(asked, topics.newest(MONITORING, NEWEST_WINDOWS))
         if model is None or refusal is not None:
             refuse(context, ledger, notifier, asked, refusal or no_model(asked))
             return

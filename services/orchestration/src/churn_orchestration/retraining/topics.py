@@ -18,6 +18,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from ..config import SETTINGS
 from ..errors import RefusedError, TroubleError
@@ -99,6 +100,22 @@ class Topics(dg.ConfigurableResource):
         finally:
             consumer.close()
         return Found(found.records, found.next, lost)
+
+    def newest(self, topic_id: str, most: int) -> list[Mapping[str, Any]]:
+        """Up to so many of each partition's newest records, without those that can't be read."""
+        topic = topic_of(topic_id)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        places = [TopicPartition(topic["name"], one) for one in range(topic["partitions"])]
+        try:
+            asked = admin.list_offsets(
+                dict.fromkeys(places, OffsetSpec.latest()), request_timeout=ANSWER_SECONDS
+            )
+            ends = {place.partition: one.result().offset for place, one in asked.items()}
+        except KafkaException as error:
+            raise TroubleError(f"Kafka does not tell {topic['name']}: {error}") from error
+        after = {partition: max(0, end - most) for partition, end in ends.items()}
+        found = self.read(topic_id, after, most * len(places))
+        return [record.value for record in found.records if record.value is not None]
 
     def _read_partition(
         self,
