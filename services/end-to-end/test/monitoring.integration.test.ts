@@ -168,8 +168,8 @@ for (const { uid, rows } of boards) {
     options,
     async () => {
       for (const { title, queries, emptyWhen } of rows.flatMap((row) => row.panels)) {
-        for (const { expr } of queries) {
-          if (emptyWhen === undefined) {
+        for (const { expr, emptyWhen: own } of queries) {
+          if ((own ?? emptyWhen) === undefined) {
             await until(`${title}: ${expr}`, async () => isAnswered(await query(expr)))
           } else await query(expr)
         }

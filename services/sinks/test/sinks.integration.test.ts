@@ -80,6 +80,7 @@ test('process - every column holds what the score says', async () => {
     vector_partition: 2,
     vector_offset: '2007',
     score_partition: 4,
+    trace_id: null,
     score_offset: '3007',
   })
 })
