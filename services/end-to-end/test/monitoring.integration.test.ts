@@ -7,6 +7,7 @@ import {
   ingestionMetrics,
   loopMetrics,
   metricGroups,
+  processIds,
   services,
   topics,
   type ServiceId,
@@ -29,7 +30,7 @@ const { missing } = await findPrometheus()
 const options = { skip: missing === undefined ? false : `no Prometheus: ${missing}` }
 
 const dayMs = 86_400_000
-const ids = Object.keys(services) as ServiceId[]
+const ids = processIds
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-monitoring-'))
 const ended = new AbortController()
 const failures: string[] = []
@@ -206,7 +207,7 @@ test('ledger - every committed record has one outcome, in each partition', optio
       for (const [, labels, value] of page.matchAll(
         new RegExp(`^${name}\\{(.+)\\} (\\d+)$`, 'gm'),
       )) {
-        const partition = /partition="(\d+)"/.exec(labels as string)?.[1] ?? ''
+        const partition = (labels as string).replace(/,outcome="[^"]+"/, '')
         found.set(partition, (found.get(partition) ?? 0) + Number(value))
       }
       return found

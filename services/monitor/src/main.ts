@@ -6,6 +6,7 @@ import {
   createMetrics,
   loadConfig,
   openOperations,
+  openTracing,
   run,
   runMain,
   shutdownSignal,
@@ -36,6 +37,11 @@ await runMain(async () => {
     port: env.HTTP_PORT,
     health,
     metrics,
+  })
+  await using tracing = await openTracing({
+    service: service.name,
+    endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    log,
   })
   const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
   const kafka = createKafkajsKafka({
@@ -77,6 +83,7 @@ await runMain(async () => {
     log,
     metrics,
     health,
+    tracing,
   }
   const loops = [
     run({ ...common, ...first, alongside, service, processor: counting }),

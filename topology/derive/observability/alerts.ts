@@ -6,6 +6,7 @@ import {
   monitorMetrics as monitor,
   scorerMetrics as scorer,
   everyServiceMetrics as every,
+  processIds,
   services,
   topics,
   type Service,
@@ -14,7 +15,7 @@ import type { Alert } from './alert.ts'
 import { burnAlertsOf, serviceLevels } from './slo.ts'
 
 const all: readonly Service[] = Object.values(services)
-const jobs = all.map(({ name }) => name).join('|')
+const jobs = processIds.map((id) => services[id].name).join('|')
 const flows = all.flatMap(({ name, consumes }) => consumes.map((topic) => ({ name, topic })))
 const { features } = services
 const activity = topics.playerActivity.name

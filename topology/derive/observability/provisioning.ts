@@ -1,6 +1,6 @@
 // How do Prometheus and Grafana come to know us, from compose and on Kubernetes?
 import { stringify } from 'yaml'
-import { services, type Service } from '../../src/index.ts'
+import { processIds, services } from '../../src/index.ts'
 import { datasource, toDashboard, type Board } from './board.ts'
 import { header, ruleGroups } from './rules.ts'
 
@@ -10,15 +10,15 @@ const toYaml = (...documents: unknown[]): string =>
 export const dashboardJson = (board: Board): string =>
   `${JSON.stringify(toDashboard(board), null, 2)}\n`
 
-/** Each service is a job, at the name that compose gives it. */
+/** Each process is a job, at the name that compose gives it. */
 export const prometheusYaml = (): string =>
   toYaml({
     global: { scrape_interval: '15s', evaluation_interval: '15s' },
     rule_files: ['rules.yml'],
-    scrape_configs: Object.values(services).map(({ name, port }: Service) => ({
-      job_name: name,
-      dns_sd_configs: [{ names: [name], type: 'A', port }],
-    })),
+    scrape_configs: processIds.map((id) => {
+      const { name, port } = services[id]
+      return { job_name: name, dns_sd_configs: [{ names: [name], type: 'A', port }] }
+    }),
   })
 
 /** An exemplar's trace id leads to a datasource of this uid, where spans are exported to one. */

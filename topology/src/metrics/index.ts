@@ -1,5 +1,5 @@
 // Which metrics exist, and which service exposes each? Services make theirs from these values alone.
-import { services, type Service, type ServiceId } from '../services.ts'
+import { processIds, services, type Service } from '../services.ts'
 import { everyServiceMetrics } from './every-service.ts'
 import { ingestionMetrics } from './ingestion.ts'
 import { loopMetrics } from './loop.ts'
@@ -21,18 +21,19 @@ export {
   sinkMetrics,
 }
 
-const ids = Object.keys(services) as ServiceId[]
-const consuming = ids.filter((id) => (services[id] as Service).consumes.length > 0)
+const loopNames = Object.values<Service>(services).flatMap(({ name, consumes, within }) =>
+  consumes.length > 0 ? [within ?? name] : [],
+)
+const consuming = processIds.filter((id) => loopNames.includes(services[id].name))
 
 export const metricGroups: readonly MetricGroup[] = [
-  { exposedBy: ids, metrics: everyServiceMetrics },
+  { exposedBy: processIds, metrics: everyServiceMetrics },
   { exposedBy: consuming, metrics: loopMetrics },
   { exposedBy: ['ingestion'], metrics: ingestionMetrics },
   { exposedBy: ['scorer'], metrics: scorerMetrics },
   { exposedBy: ['registryBridge'], metrics: bridgeMetrics },
   { exposedBy: ['sinks'], metrics: sinkMetrics },
-  // The service joins topology/src/services.ts with these names.
-  { exposedBy: [], metrics: monitorMetrics },
+  { exposedBy: ['monitor'], metrics: monitorMetrics },
 ]
 
 /** What every Node process tells of itself, and Prometheus of what it scrapes; boards may use these. */
