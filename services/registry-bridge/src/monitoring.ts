@@ -28,6 +28,8 @@ export async function runMonitoring(
 ): Promise<void> {
   const { kafka, schemas, mlflow, log } = options
   const decoder = new Decoder('monitoring-window')
+  /** A version's run never changes. */
+  const runs = new Map<string, { readonly runId: string; readonly modelId: string | undefined }>()
   const failed = Promise.withResolvers<never>()
   failed.promise.catch(() => undefined)
   let telling: Promise<void> = Promise.resolve()
@@ -64,16 +66,27 @@ export async function runMonitoring(
     const told = toMetrics(window)
     if (told === undefined) return
     const { modelName, modelVersion } = window
-    const found = await mlflow.version(modelName, modelVersion)
-    if (found?.runId === undefined) return
+    const run = await runOf(modelName, modelVersion)
+    if (run === undefined) return
     const { metrics, step, atMs } = told
     try {
-      await mlflow.logMetrics(found.runId, metrics, { modelId: found.modelId, step, atMs })
+      await mlflow.logMetrics(run.runId, metrics, { modelId: run.modelId, step, atMs })
     } catch (error) {
       if (!(error instanceof MlflowRefused)) throw error
       const reason = messageOf(error)
       log.warn({ modelName, modelVersion, reason }, 'MLflow refuses the figures of a window')
     }
+  }
+
+  async function runOf(modelName: string, modelVersion: string) {
+    const key = `${modelName} ${modelVersion}`
+    const known = runs.get(key)
+    if (known !== undefined) return known
+    const found = await mlflow.version(modelName, modelVersion)
+    if (found?.runId === undefined) return undefined
+    const run = { runId: found.runId, modelId: found.modelId }
+    runs.set(key, run)
+    return run
   }
 
   async function patiently(work: () => Promise<void>): Promise<void> {
