@@ -250,8 +250,8 @@ test('monitor - Prometheus and MLflow show the newest windows', async () => {
   assert.match(page, /churnstream_monitor_statistic\{[^}]*kind="performance"[^}]*statistic="auc"/)
   const windows = (await recordsOf(topics.modelMonitoring, 0)).map(({ value }) => value)
   const newest = windows.findLast(
-    ({ kind, segment, statistics }: MonitoringWindow) =>
-      kind === 'performance' && segment === '*' && statistics.length > 0,
+    ({ kind, market, segment, statistics }: MonitoringWindow) =>
+      kind === 'performance' && market === '*' && segment === '*' && statistics.length > 0,
   )
   assert.ok(newest)
   const mlflow = createMlflow(pipeline.stack.mlflow.url)
