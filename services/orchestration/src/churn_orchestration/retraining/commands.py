@@ -1,10 +1,11 @@
 """How do the steps of a retraining call the repository's commands?"""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
-from ..commands import Commands, last_object, run_to_end
+from ..commands import Commands, run_to_end
 from ..errors import RefusedError
 
 # Until every live scorer has said that it serves what was promoted.
@@ -43,8 +44,19 @@ class RetrainingCommands(Commands):
             [str(node), str(script), *arguments, "--json"], home, dict(os.environ)
         )
         if code == 0:
-            return last_object(stdout, "npm run model")
+            return answer_in(stdout)
         why = "\n".join(tail)
         if stdout.strip():
-            why = f"{last_object(stdout, 'npm run model').get('text', '')}\n{why}"
+            why = f"{answer_in(stdout).get('text', '')}\n{why}"
         raise RefusedError(f"npm run model -- {' '.join(arguments)}: {why.strip()}")
+
+
+def answer_in(stdout: str) -> dict[str, Any]:
+    """The other commands end with one line of JSON; this one writes nothing else, over many."""
+    try:
+        document = json.loads(stdout)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise RefusedError(f"npm run model gave no JSON object: {stdout[:200]}")
+    return document
