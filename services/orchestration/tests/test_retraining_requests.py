@@ -82,7 +82,8 @@ def test_each_record_asks_for_one_run(loop: RetrainingWorld) -> None:
 
 
 def test_what_is_asked_for_runs(loop: RetrainingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("S3_BUCKET", "MLFLOW_TRACKING_URI"):
+    servers = ("KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL")
+    for name in ("S3_BUCKET", "MLFLOW_TRACKING_URI", *servers):
         monkeypatch.setenv(name, "here")
     [request] = tick(loop, written(record())).run_requests
     config = request.run_config["resources"]["asked"]["config"]
