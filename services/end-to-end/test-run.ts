@@ -1,14 +1,14 @@
-// npm test: every test of the repository, unit tests first, then those that need real servers.
+// npm test: the repository's tests, unit tests first, then those that need real servers.
 import { venvPython, findPython } from '@churnstream/topology/local'
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-const usage = `npm test -- [--only unit|integration|python] [PATTERN]
+const usage = `npm test -- [--only unit|integration|python|slow] [PATTERN]
 
 Runs unit tests, tests on real servers and the Python tests. With PATTERN only the test files whose
-path contains it.`
+path contains it. The slow ones, in which Dagster's own clock decides, run when they are asked for.`
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const { values, positionals } = parseArgs({
@@ -42,19 +42,22 @@ async function runAll(): Promise<number> {
     .toSorted()
   // Each of these starts servers of its own: one after the other, or they starve each other.
   const needsServers = (file: string) => /\.integration\.test\.ts$|local\/.*\.test\.ts$/.test(file)
+  const isSlow = (file: string) => file.endsWith('.slow.test.ts')
   const stages: Stage[] = []
   const wants = (name: string) => values.only === undefined || values.only === name
   if (wants('unit'))
     stages.push(
       await runNode(
         'unit',
-        files.filter((f) => !needsServers(f)),
+        files.filter((file) => !needsServers(file) && !isSlow(file)),
         2,
       ),
     )
   if (wants('python') && positionals.length === 0)
     stages.push(await runPython('training'), await runPython('orchestration'))
   if (wants('integration')) stages.push(await runNode('integration', files.filter(needsServers), 1))
+
+  if (values.only === 'slow') stages.push(await runNode('slow', files.filter(isSlow), 1))
 
   const sum = (of: 'passed' | 'failed' | 'skipped') => stages.reduce((n, stage) => n + stage[of], 0)
   for (const { name, passed, failed, skipped, seconds } of stages) {
