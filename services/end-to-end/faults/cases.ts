@@ -10,7 +10,7 @@ import { clusterCases } from './cluster-cases.ts'
 import { diskCases } from './disk-cases.ts'
 import { outageMs, someEvents, zombieMs, type FaultCase } from './fault-case.ts'
 import { apiKeys } from './kafka-proxy.ts'
-import type { Lab, Proxied } from './lab.ts'
+import { labServices, type Lab, type Proxied } from './lab.ts'
 import { PromiseBroken } from './promise-broken.ts'
 
 function killed(
@@ -321,7 +321,7 @@ const rolling: FaultCase = {
   name: 'every service restarted in turn',
   isShort: true,
   async run(lab) {
-    const ids: ServiceId[] = ['ingestion', 'features', 'scorer', 'sinks', 'registryBridge']
+    const ids = labServices
     for (const id of ids) {
       await lab.pipeline.process(id).stop()
       await lab.pipeline.restart(id)
@@ -335,7 +335,7 @@ const allKilled: FaultCase = {
   isServiceKill: true,
   isShort: true,
   async run(lab) {
-    const ids: ServiceId[] = ['ingestion', 'features', 'scorer', 'sinks', 'registryBridge']
+    const ids = labServices
     const exits = await Promise.all(ids.map((id) => lab.pipeline.process(id).kill9()))
     await Promise.all(ids.map((id) => lab.pipeline.restart(id)))
     return exits.length
@@ -378,7 +378,7 @@ const clockJumps: FaultCase = {
   name: 'wall clocks jump an hour ahead and back',
   async run(lab) {
     const { pipeline } = lab
-    const ids: ServiceId[] = ['ingestion', 'features', 'scorer', 'sinks', 'registryBridge']
+    const ids = labServices
     const preload = new URL('clock-jump.mjs', import.meta.url).href
     const env = { NODE_OPTIONS: `--import=${preload}` }
     const again = async (more?: Record<string, string>): Promise<void> => {

@@ -24,6 +24,14 @@ const postTimeoutMs = 8_000
 const pollMs = 50
 const usualPatienceMs = 120_000
 
+/** Those on an event's way, and what announces versions; the monitor has faults of its own. */
+export const labServices: readonly ServiceId[] = [
+  'ingestion',
+  'features',
+  'scorer',
+  'sinks',
+  'registryBridge',
+]
 /** Services that reach the broker through a proxy of their own. */
 export const proxied = ['features', 'scorer', 'sinks', 'registryBridge'] as const
 export type Proxied = (typeof proxied)[number]
@@ -115,6 +123,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       dataDir,
       ports: 'free',
       modelSize: 'small',
+      services: labServices,
       brokers: kind === 'cluster' ? 3 : 1,
       kafkaListeners: listeners,
       ...(options.repository === undefined ? {} : { repository: options.repository }),
