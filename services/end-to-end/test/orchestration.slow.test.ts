@@ -68,18 +68,18 @@ after(async () => {
 test('every_week - a tick scores and publishes the market that has activity, the others fail alone', async () => {
   await land()
   await ask(
-    `mutation ($selector: ScheduleSelector!) {
-      startSchedule(scheduleSelector: $selector) { __typename ... on PythonError { message } } }`,
-    { selector: { ...repository, scheduleName: 'every_week' } },
+    `mutation ($selector: ScheduleSelector!) { startSchedule(scheduleSelector: $selector) {
+      __typename ... on PythonError { message } } }`,
+    { selector: everyWeek },
   )
   await until('a run of each market', async () =>
     (await runsOf('weekly_batch')).length >= marketCount ? true : undefined,
   )
   // Before the next minute: every tick asks for all of them.
   await ask(
-    `mutation ($id: String!) {
-      stopRunningSchedule(id: $id) { __typename ... on PythonError { message } } }`,
-    { id: await scheduleId() },
+    `mutation ($selector: ScheduleSelector!) { resetSchedule(scheduleSelector: $selector) {
+      __typename ... on PythonError { message } } }`,
+    { selector: everyWeek },
   )
   const markets = await until('the end of the first tick', async () => {
     const ofTick = (await runsOf('weekly_batch')).slice(-marketCount)
@@ -192,6 +192,8 @@ const repository = {
   repositoryLocationName: 'churn_orchestration.definitions',
   repositoryName: '__repository__',
 }
+
+const everyWeek = { ...repository, scheduleName: 'every_week' }
 
 /** What the simulator's players of the market did, by day, as a producer would leave it. */
 async function land(): Promise<void> {
@@ -311,17 +313,16 @@ async function messagesOf(runId: string): Promise<string[]> {
   return logsForRun.events.map(({ message, eventType }) => `${eventType} ${message}`)
 }
 
-async function scheduleId(): Promise<string> {
-  const { scheduleOrError } = (await ask(
-    `query ($selector: ScheduleSelector!) { scheduleOrError(scheduleSelector: $selector) {
-      ... on Schedule { scheduleState { id } } } }`,
-    { selector: { ...repository, scheduleName: 'every_week' } },
-  )) as { scheduleOrError: { scheduleState: { id: string } } }
-  return scheduleOrError.scheduleState.id
+/** @throws Error with Dagster's reason, also one that stands in the answer. */
+async function ask(query: string, variables: Record<string, unknown>): Promise<unknown> {
+  const answer = (await askDagster(pipeline.dagster?.url as string, query, variables)) as object
+  for (const part of Object.values(answer) as { __typename?: string; message?: string }[]) {
+    if (part.__typename !== undefined && !/Success|StateResult|^Sensor$/.test(part.__typename)) {
+      throw new Error(`${part.__typename}: ${part.message}`)
+    }
+  }
+  return answer
 }
-
-const ask = (query: string, variables: Record<string, unknown>): Promise<unknown> =>
-  askDagster(pipeline.dagster?.url as string, query, variables)
 
 async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
   const deadlineAt = Date.now() + withinMs
