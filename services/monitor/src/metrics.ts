@@ -3,15 +3,13 @@ import { DecodeProblem, Decoder, type MonitoringWindow, type Schemas } from '@ch
 import {
   createCounter,
   createGauge,
-  isAway,
-  messageOf,
   type ConsumedRecord,
   type Kafka,
   type Log,
   type Metrics,
+  untilDone,
 } from '@churnstream/runtime'
 import { monitorMetrics, topics } from '@churnstream/topology'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Assessed } from './core/assessor.ts'
 
 type Labels = Record<(typeof monitorMetrics.state.labels)[number], string>
@@ -26,7 +24,6 @@ const stateNumbers: Readonly<Record<string, number>> = {
 }
 /** Windows this much older than the newest of their model are shown no more. */
 const shownDays = 60
-const retryMs = 1_000
 
 export interface MonitorMetrics {
   assessed(assessed: Assessed): void
@@ -111,17 +108,10 @@ export async function showWindows(
 
   async function take(records: readonly ConsumedRecord[]): Promise<void> {
     const values = records.flatMap(({ value }) => (value === null ? [] : [value]))
-    for (;;) {
-      try {
-        await schemas.prepare(decoder, values, signal)
-        break
-      } catch (error) {
-        if (!isAway(error)) throw error
-        if (signal.aborted) return
-        log.warn({ reason: messageOf(error) }, 'the schema registry will be asked again')
-        await delay(retryMs, undefined, { signal }).catch(() => undefined)
-      }
-    }
+    const onTrouble = (reason: string): void =>
+      log.warn({ reason }, 'the schema registry will be asked again')
+    const prepare = () => schemas.prepare(decoder, values, signal)
+    if (!(await untilDone(prepare, { signal, onTrouble }))) return
     for (const value of values) {
       const window = decoder.decode(value)
       if (window instanceof DecodeProblem) log.error({ detail: window.detail }, 'unreadable window')

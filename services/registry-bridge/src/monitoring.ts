@@ -1,8 +1,13 @@
 // How does MLflow come to hear how a version fares?
 import { DecodeProblem, Decoder, type MonitoringWindow, type Schemas } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
-import { messageOf, type ConsumedRecord, type Kafka, type Log } from '@churnstream/runtime'
-import { setTimeout as delay } from 'node:timers/promises'
+import {
+  messageOf,
+  untilDone,
+  type ConsumedRecord,
+  type Kafka,
+  type Log,
+} from '@churnstream/runtime'
 import { toMetrics } from './core/monitored.ts'
 import { MlflowRefused, type Mlflow } from './mlflow.ts'
 import { isTrouble } from './trouble.ts'
@@ -16,7 +21,6 @@ export interface MonitoringOptions {
 }
 
 const topic = topics.modelMonitoring
-const retryMs = 1_000
 
 /**
  * Follows model-monitoring from the start, and writes each window as metrics of the version's run. A
@@ -90,14 +94,9 @@ export async function runMonitoring(
   }
 
   async function patiently(work: () => Promise<void>): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        return await work()
-      } catch (error) {
-        if (!isTrouble(error)) throw error
-        log.warn({ reason: messageOf(error) }, 'a monitoring window will be told again')
-        await delay(retryMs, undefined, { signal }).catch(() => undefined)
-      }
-    }
+    if (signal.aborted) return
+    const onTrouble = (reason: string): void =>
+      log.warn({ reason }, 'a monitoring window will be told again')
+    await untilDone(work, { signal, onTrouble, isTrouble })
   }
 }

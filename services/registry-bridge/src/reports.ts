@@ -1,13 +1,13 @@
 // How does MLflow come to hear what the scorers report?
-import {
-  DecodeProblem,
-  Decoder,
-  RegistryUnavailable,
-  type LoadReport,
-  type Schemas,
-} from '@churnstream/schemas'
+import { DecodeProblem, Decoder, type LoadReport, type Schemas } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
-import { messageOf, type ConsumedRecord, type Kafka, type Log } from '@churnstream/runtime'
+import {
+  messageOf,
+  untilDone,
+  type ConsumedRecord,
+  type Kafka,
+  type Log,
+} from '@churnstream/runtime'
 import { setTimeout as delay } from 'node:timers/promises'
 import { versionKey } from './announcer.ts'
 import { aliases } from './contract.ts'
@@ -87,17 +87,10 @@ export async function runReports(options: ReportsOptions, signal: AbortSignal): 
 
   async function take(records: readonly ConsumedRecord[]): Promise<void> {
     const values = records.flatMap(({ value }) => (value === null ? [] : [value]))
-    for (;;) {
-      try {
-        await schemas.prepare(decoder, values, signal)
-        break
-      } catch (error) {
-        if (!(error instanceof RegistryUnavailable)) throw error
-        if (signal.aborted) return
-        log.warn({ reason: messageOf(error) }, 'the schema registry will be asked again')
-        await delay(retryMs, undefined, { signal }).catch(() => undefined)
-      }
-    }
+    const onTrouble = (reason: string): void =>
+      log.warn({ reason }, 'the schema registry will be asked again')
+    const prepare = () => schemas.prepare(decoder, values, signal)
+    if (!(await untilDone(prepare, { signal, onTrouble }))) return
     for (const { value, offset } of records) {
       if (value === null) continue
       const report = decoder.decode(value)

@@ -1,6 +1,5 @@
 // Which errors are about the world, so that the same is tried again?
-import { RegistryUnavailable } from '@churnstream/schemas'
-import { TransientError } from '@churnstream/runtime'
+import { isAway } from '@churnstream/runtime'
 import { MlflowRefused } from './mlflow.ts'
 
 /**
@@ -8,6 +7,4 @@ import { MlflowRefused } from './mlflow.ts'
  * meanwhile, or our rights were.
  */
 export const isTrouble = (error: unknown): boolean =>
-  error instanceof TransientError ||
-  error instanceof RegistryUnavailable ||
-  error instanceof MlflowRefused
+  isAway(error) || error instanceof MlflowRefused

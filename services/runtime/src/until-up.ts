@@ -1,4 +1,4 @@
-// How does a service start while what it needs is away?
+// How does a service wait for what it needs and is away?
 import { RegistryUnavailable } from '@churnstream/schemas'
 import { setTimeout as delay } from 'node:timers/promises'
 import { TransientError, messageOf } from './errors.ts'
@@ -12,6 +12,34 @@ export const isAway = (error: unknown): error is TransientError | RegistryUnavai
   error instanceof TransientError || error instanceof RegistryUnavailable
 
 /**
+ * True once the work is done, which is tried again for as long as the world does not answer; false
+ * when it was stopped before.
+ */
+export async function untilDone(
+  work: () => Promise<void>,
+  options: {
+    readonly signal: AbortSignal
+    /** Is told why, each time. */
+    readonly onTrouble: (reason: string) => void
+    /** Which errors may pass; those of a world that is away unless told. */
+    readonly isTrouble?: (error: unknown) => boolean
+  },
+): Promise<boolean> {
+  const { signal, onTrouble, isTrouble = isAway } = options
+  for (;;) {
+    try {
+      await work()
+      return true
+    } catch (error) {
+      if (!isTrouble(error)) throw error
+      if (signal.aborted) return false
+      onTrouble(messageOf(error))
+      await delay(retryMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+}
+
+/**
  * What the work resolves to, tried again for as long as a part does not answer; meanwhile the
  * service is not ready and says why. Undefined: stopped before it answered.
  */
@@ -23,18 +51,20 @@ export async function untilUp<T>(
 ): Promise<T | undefined> {
   const { health, log, signal } = options
   health.waitFor(part, doing)
-  while (!signal.aborted) {
-    try {
-      const done = await work()
+  if (signal.aborted) return undefined
+  let result: T | undefined
+  await untilDone(
+    async () => {
+      result = await work()
       health.ready(part)
-      return done
-    } catch (error) {
-      if (!isAway(error)) throw error
-      const reason = messageOf(error)
-      health.waitFor(part, reason)
-      log.warn({ part, reason, waitMs: retryMs }, 'not there yet, tried again')
-      await delay(retryMs, undefined, { signal }).catch(() => undefined)
-    }
-  }
-  return undefined
+    },
+    {
+      signal,
+      onTrouble(reason) {
+        health.waitFor(part, reason)
+        log.warn({ part, reason, waitMs: retryMs }, 'not there yet, tried again')
+      },
+    },
+  )
+  return result
 }

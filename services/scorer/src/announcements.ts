@@ -1,14 +1,7 @@
 // What do the aliases name now, as registry-events says?
-import {
-  DecodeProblem,
-  Decoder,
-  RegistryUnavailable,
-  type RegistryEvent,
-  type Schemas,
-} from '@churnstream/schemas'
-import { messageOf, type ConsumedRecord, type Kafka, type Log } from '@churnstream/runtime'
+import { DecodeProblem, Decoder, type RegistryEvent, type Schemas } from '@churnstream/schemas'
+import { untilDone, type ConsumedRecord, type Kafka, type Log } from '@churnstream/runtime'
 import { topics } from '@churnstream/topology'
-import { setTimeout as delay } from 'node:timers/promises'
 
 /** The newest event of model@alias; null once the alias is gone. */
 export interface Announcement {
@@ -26,7 +19,6 @@ export interface Announcements {
 }
 
 const topic = topics.registryEvents.name
-const retryMs = 1_000
 
 /** Hands over every event, oldest first, from the start of the topic and for ever. */
 export function followAnnouncements(options: {
@@ -54,7 +46,11 @@ export function followAnnouncements(options: {
     records: readonly ConsumedRecord[],
   ): Promise<(readonly [string, Announcement])[]> {
     const values = records.flatMap(({ value }) => (value === null ? [] : [value]))
-    await patiently(() => schemas.prepare(decoder, values))
+    const onTrouble = (reason: string): void =>
+      log.warn({ reason }, 'the schema registry will be asked again')
+    const { signal } = stopping
+    const prepare = () => schemas.prepare(decoder, values)
+    if (!(await untilDone(prepare, { signal, onTrouble }))) return []
     const found: (readonly [string, Announcement])[] = []
     for (const { key: rawKey, value, offset } of records) {
       const key = rawKey?.toString() ?? ''
@@ -72,18 +68,6 @@ export function followAnnouncements(options: {
       found.push([key, { modelName: event.modelName, alias: event.alias, event }])
     }
     return found
-  }
-
-  async function patiently(work: () => Promise<void>): Promise<void> {
-    while (!stopping.signal.aborted) {
-      try {
-        return await work()
-      } catch (error) {
-        if (!(error instanceof RegistryUnavailable)) throw error
-        log.warn({ reason: messageOf(error) }, 'the schema registry will be asked again')
-        await delay(retryMs, undefined, { signal: stopping.signal }).catch(() => undefined)
-      }
-    }
   }
 
   return {
