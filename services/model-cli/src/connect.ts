@@ -1,15 +1,15 @@
 // Where are MLflow, S3 and Kafka?
-import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { S3Client } from '@aws-sdk/client-s3'
 import { createMlflow, type Mlflow } from '@churnstream/registry-bridge'
 import {
   FatalError,
-  TransientError,
   createKafkajsKafka,
   createLog,
   loadConfig,
   parseS3Location,
   type Kafka,
 } from '@churnstream/runtime'
+import { readObject } from '@churnstream/runtime/s3'
 import { Schemas } from '@churnstream/schemas'
 import { noStack, runningVariables, usualDataDir } from '@churnstream/topology/local'
 import { z } from 'zod'
@@ -83,15 +83,7 @@ export function connect(
       const folder = parseS3Location(location)
       if (folder === undefined)
         throw new FatalError(`${location} is not of the form s3://bucket/prefix`)
-      const Key = `${folder.prefix}/${path}`
-      try {
-        const { Body } = await store.send(new GetObjectCommand({ Bucket: folder.bucket, Key }))
-        return await Body?.transformToByteArray()
-      } catch (error) {
-        const { name } = error as Error
-        if (name === 'NoSuchKey' || name === 'NoSuchBucket') return undefined
-        throw new TransientError(`reading s3://${folder.bucket}/${Key}`, { cause: error })
-      }
+      return readObject(store, folder.bucket, `${folder.prefix}/${path}`)
     },
     async [Symbol.asyncDispose]() {
       store.destroy()

@@ -1,5 +1,4 @@
 // What did the data look like when a version was trained? Its profile, by registry-events and S3.
-import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import {
   DecodeProblem,
   Decoder,
@@ -8,13 +7,13 @@ import {
   type Schemas,
 } from '@churnstream/schemas'
 import {
-  TransientError,
   messageOf,
   parseS3Location,
   type ConsumedRecord,
   type Kafka,
   type Log,
 } from '@churnstream/runtime'
+import { createObjectClient, readObject } from '@churnstream/runtime/s3'
 import { topics } from '@churnstream/topology'
 import { createHash } from 'node:crypto'
 import type { Known } from './core/player-days.ts'
@@ -119,22 +118,10 @@ const keyOf = (artifactLocation: string, sha256: string): string => `${sha256} $
 
 /** @param endpoint only for an S3 that is not Amazon's */
 export function createS3Reader(endpoint: string | undefined): ReadObject {
-  const client = new S3Client({
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    requestHandler: { connectionTimeout: 3_000, requestTimeout: 15_000 },
-    maxAttempts: 2,
-  })
+  const client = createObjectClient(endpoint)
   return async (location, path) => {
     const folder = parseS3Location(location)
     if (folder === undefined) return undefined
-    const Key = `${folder.prefix}/${path}`
-    try {
-      const { Body } = await client.send(new GetObjectCommand({ Bucket: folder.bucket, Key }))
-      return await Body?.transformToByteArray()
-    } catch (error) {
-      const { name } = error as Error
-      if (name === 'NoSuchKey' || name === 'NoSuchBucket') return undefined
-      throw new TransientError(`reading s3://${folder.bucket}/${Key}`, { cause: error })
-    }
+    return readObject(client, folder.bucket, `${folder.prefix}/${path}`)
   }
 }

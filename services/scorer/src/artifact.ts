@@ -1,12 +1,10 @@
 // How does a model's folder come from S3, and is it the one that was announced?
-import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import type { S3Client } from '@aws-sdk/client-s3'
 import type { RegistryEvent } from '@churnstream/schemas'
-import { TransientError, parseS3Location } from '@churnstream/runtime'
+import { parseS3Location } from '@churnstream/runtime'
+import { readObject } from '@churnstream/runtime/s3'
 import { createHash } from 'node:crypto'
 import { ModelRefused } from './refused.ts'
-
-const connectionTimeoutMs = 3_000
-const requestTimeoutMs = 15_000
 
 export interface ArtifactStore {
   /**
@@ -15,15 +13,6 @@ export interface ArtifactStore {
    * @throws TransientError when the store does not answer
    */
   fetch(event: RegistryEvent, path: string): Promise<Uint8Array>
-}
-
-/** @param endpoint only for an S3 that is not Amazon's */
-export function createArtifactClient(endpoint: string | undefined): S3Client {
-  return new S3Client({
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    requestHandler: { connectionTimeout: connectionTimeoutMs, requestTimeout: requestTimeoutMs },
-    maxAttempts: 2,
-  })
 }
 
 export interface S3ArtifactsOptions {
@@ -53,7 +42,11 @@ export function createS3Artifacts({ client, maxFileBytes }: S3ArtifactsOptions):
         throw new ModelRefused('location-not-s3', detail)
       }
       const { bucket, prefix } = folder
-      const bytes = await get(client, bucket, `${prefix}/${path}`)
+      const key = `${prefix}/${path}`
+      const bytes = await readObject(client, bucket, key)
+      if (bytes === undefined) {
+        throw new ModelRefused('file-missing', `s3://${bucket}/${key} does not exist`)
+      }
       const sha256 = createHash('sha256').update(bytes).digest('hex')
       if (sha256 !== expected.sha256) {
         throw new ModelRefused(
@@ -63,21 +56,5 @@ export function createS3Artifacts({ client, maxFileBytes }: S3ArtifactsOptions):
       }
       return bytes
     },
-  }
-}
-
-async function get(client: S3Client, bucket: string, key: string): Promise<Uint8Array> {
-  try {
-    const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }))
-    if (Body === undefined) throw new Error('the answer has no body')
-    return await Body.transformToByteArray()
-  } catch (error) {
-    const name = (error as Error).name
-    if (name === 'NoSuchKey' || name === 'NoSuchBucket') {
-      throw new ModelRefused('file-missing', `s3://${bucket}/${key} does not exist`, {
-        cause: error,
-      })
-    }
-    throw new TransientError(`fetching s3://${bucket}/${key}`, { cause: error })
   }
 }

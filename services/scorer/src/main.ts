@@ -13,11 +13,12 @@ import {
   shutdownSignal,
   untilUp,
 } from '@churnstream/runtime'
+import { createObjectClient } from '@churnstream/runtime/s3'
 import { Schemas } from '@churnstream/schemas'
 import { VectorDecoder } from '@churnstream/schemas/model'
 import { services, topics } from '@churnstream/topology'
 import manifest from '../package.json' with { type: 'json' }
-import { createArtifactClient, createS3Artifacts } from './artifact.ts'
+import { createS3Artifacts } from './artifact.ts'
 import { config } from './config.ts'
 import { createEngine } from './engine.ts'
 import { createGates } from './gates.ts'
@@ -86,7 +87,7 @@ await runMain(async () => {
   const versions = createVersions({
     admit: createGates({
       artifacts: createS3Artifacts({
-        client: createArtifactClient(env.S3_ENDPOINT),
+        client: createObjectClient(env.S3_ENDPOINT),
         maxFileBytes: env.MODEL_MAX_FILE_BYTES,
       }),
       tryModel: createTrial(env.MODEL_TRIAL_TIMEOUT_MS),
