@@ -1,7 +1,7 @@
 // What did the command line ask for?
 import { RowProblem, toInstant, toMarket } from './core/cells.ts'
 import { UsageError } from './exit.ts'
-import type { ScoreTarget } from './score.ts'
+import type { ScoreOptions, ScoreTarget } from './score.ts'
 import { checkTarget } from './write-rows.ts'
 import { basename } from 'node:path'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
@@ -45,15 +45,7 @@ interface Common {
   readonly dataDir: string | undefined
 }
 
-export interface ScoreCommand extends Common {
-  readonly source: string
-  readonly model: string
-  readonly to: ScoreTarget
-  readonly rejects: string
-  readonly asOf: number | undefined
-  readonly market: string | undefined
-  readonly maxRejectedShare: number
-}
+export type ScoreCommand = Common & Omit<ScoreOptions, 'installation' | 'signal' | 'onProgress'>
 
 export interface PublishCommand extends Common {
   readonly batchId: string

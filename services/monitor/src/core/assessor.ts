@@ -182,28 +182,30 @@ export class Assessor {
       this.#judgeQuality(version, inputsDay, assessed)
       touched.add(version.modelName)
     }
-    if (this.#windowEnd(inputsDay) === inputsDay) {
-      const fromDay = inputsDay - this.#settings.windowDays + 1
-      const isOf = ({ inputs, day }: MonitoringPartial): boolean =>
-        inputs !== null && day >= fromDay && day <= inputsDay
-      for (const version of this.#versions(isOf)) {
-        this.#judgeInputs(version, fromDay, inputsDay, day, assessed)
-      }
-      this.#forget(isOf)
-    }
-    if (this.#windowEnd(cohortDay) === cohortDay) {
-      const fromDay = cohortDay - this.#settings.windowDays + 1
-      const isOf = ({ cohort, day }: MonitoringPartial): boolean =>
-        cohort !== null && day >= fromDay && day <= cohortDay
-      for (const version of this.#versions(isOf)) {
-        this.#judgePerformance(version, fromDay, cohortDay, day, assessed)
-      }
-      this.#forget(isOf)
-    }
+    this.#judgeWindow(inputsDay, 'inputs', (version, fromDay) =>
+      this.#judgeInputs(version, fromDay, inputsDay, day, assessed),
+    )
+    this.#judgeWindow(cohortDay, 'cohort', (version, fromDay) =>
+      this.#judgePerformance(version, fromDay, cohortDay, day, assessed),
+    )
     for (const modelName of [...touched].sort()) {
       const proposal = proposalByTime(this.#model(modelName), day, this.#settings.policy)
       if (proposal) this.#propose(modelName, proposal, undefined, day, assessed)
     }
+  }
+
+  /** When a window ends on this day: each version with such parts in it, which then are done with. */
+  #judgeWindow(
+    toDay: number,
+    kind: 'inputs' | 'cohort',
+    judge: (version: Version, fromDay: number) => void,
+  ): void {
+    if (this.#windowEnd(toDay) !== toDay) return
+    const fromDay = toDay - this.#settings.windowDays + 1
+    const isOf = (partial: MonitoringPartial): boolean =>
+      partial[kind] !== null && partial.day >= fromDay && partial.day <= toDay
+    for (const version of this.#versions(isOf)) judge(version, fromDay)
+    this.#forget(isOf)
   }
 
   #judgeQuality(version: Version, day: number, assessed: Assessed): void {
