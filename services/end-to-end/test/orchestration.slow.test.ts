@@ -1,17 +1,15 @@
 // Does Dagster score by the clock, by what lands in S3 and after a fall, and say what failed?
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { messageOf } from '@churnstream/runtime'
 import { simulate } from '@churnstream/simulator'
 import { askDagster } from '@churnstream/topology/local'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { Client } from 'pg'
+import { listenForNotices, untilFound, type Notices } from '../pipeline/dagster-watch.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 
 const dayMs = 86_400_000
@@ -22,8 +20,7 @@ const marketCount = 6
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-orchestration-'))
 const ended = new AbortController()
 const failures: string[] = []
-const notices: Notice[] = []
-let receiver: Server
+let notices: Notices<Notice>
 let pipeline: Pipeline
 let s3: S3Client
 
@@ -37,14 +34,14 @@ interface Notice {
 }
 
 before(async () => {
-  const address = await listenForNotices()
+  notices = await listenForNotices()
   pipeline = await startPipeline({
     dataDir,
     ports: 'free',
     modelSize: 'small',
     services: [],
     dagster: {
-      NOTIFY_WEBHOOK_URL: address,
+      NOTIFY_WEBHOOK_URL: notices.url,
       BATCH_CRON: '* * * * *',
       STEP_RETRY_SECONDS: '5',
       LANDING_SETTLE_SECONDS: '1',
@@ -60,7 +57,7 @@ before(async () => {
 after(async () => {
   s3?.destroy()
   await pipeline?.[Symbol.asyncDispose]()
-  receiver?.close()
+  notices?.close()
   rmSync(dataDir, { recursive: true, force: true })
   assert.deepEqual(failures, [])
 })
@@ -88,7 +85,7 @@ test('every_week - a tick scores and publishes the market that has activity, the
   assert.deepEqual(
     markets.filter(({ status }) => status === 'SUCCESS').map(({ tags }) => tags['market']),
     [market],
-    JSON.stringify(notices.filter(({ partition }) => partition?.startsWith(market))),
+    JSON.stringify(notices.heard.filter(({ partition }) => partition?.startsWith(market))),
   )
   const slot = slotOf(markets.find(({ status }) => status === 'SUCCESS') as Run)
   const { batchId, summary } = (await readJson(`batch/${slot}/scores.json`)) as Scores
@@ -108,7 +105,7 @@ test('every_week - a tick scores and publishes the market that has activity, the
 
   const failed = markets.filter(({ status }) => status === 'FAILURE').map(({ runId }) => runId)
   const told = await until('a notice of each failure', async () => {
-    const ofTick = notices.filter(({ run }) => failed.includes(run))
+    const ofTick = notices.heard.filter(({ run }) => failed.includes(run))
     return ofTick.length >= marketCount - 1 ? ofTick : undefined
   })
   assert.equal(told.length, marketCount - 1)
@@ -150,7 +147,7 @@ test('run_retries - a worker that was killed is replaced, once, and nothing is p
   )
   assert.equal(await endOf(retry.runId), 'SUCCESS')
   assert.deepEqual(await published(), before)
-  const told = await until('its notice', async () => notices.find((one) => one.run === run))
+  const told = await until('its notice', async () => notices.heard.find((one) => one.run === run))
   assert.equal(told.will_retry, true)
 })
 
@@ -171,7 +168,7 @@ test('new_rows - an object that lands in S3 is scored once', async () => {
 
   await put('landing/rows/other.json', '[{"nothing": 1}]')
   const told = await until('a notice of the bad file', async () =>
-    notices.find(({ job }) => job === 'score_rows'),
+    notices.heard.find(({ job }) => job === 'score_rows'),
   )
   assert.equal(told.step, 'row_scores')
   assert.equal((await runsOf('score_rows')).length, 2)
@@ -324,32 +321,9 @@ async function ask(query: string, variables: Record<string, unknown>): Promise<u
   return answer
 }
 
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadlineAt = Date.now() + withinMs
-  let trouble = 'it did not happen'
-  while (Date.now() < deadlineAt) {
-    try {
-      const found = await look()
-      if (found !== undefined) return found
-    } catch (error) {
-      trouble = messageOf(error)
-    }
-    assert.deepEqual(failures, [])
-    await delay(500)
-  }
-  throw new Error(`waiting for ${what}: ${trouble}`)
-}
-
-/** Where Dagster is to tell of failed runs. */
-async function listenForNotices(): Promise<string> {
-  receiver = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      notices.push(JSON.parse(Buffer.concat(chunks).toString()) as Notice)
-      response.end()
-    })
+const until = <T>(what: string, look: () => Promise<T | undefined>): Promise<T> =>
+  untilFound(what, look, {
+    withinMs,
+    check: () => assert.deepEqual(failures, []),
+    told: () => notices.heard.map((notice) => JSON.stringify(notice)).join('\n'),
   })
-  await new Promise<void>((listening) => receiver.listen(0, '127.0.0.1', listening))
-  return `http://127.0.0.1:${(receiver.address() as { port: number }).port}/notices`
-}

@@ -6,13 +6,11 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { createMlflow, type Mlflow } from '@churnstream/registry-bridge'
-import { messageOf } from '@churnstream/runtime'
 import { Encoder, Schemas, type RetrainingRequest } from '@churnstream/schemas'
 import { simulate, type Step } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -21,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { openActivityWriter, type ActivityWriter } from '../pipeline/activity.ts'
 import { runCommand } from '../pipeline/command.ts'
 import { modelName } from '../pipeline/model.ts'
+import { listenForNotices, untilFound, type Notices } from '../pipeline/dagster-watch.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 
 const dayMs = 86_400_000
@@ -31,8 +30,7 @@ const modelCli = fileURLToPath(new URL('../../model-cli/src/main.ts', import.met
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-retraining-'))
 const ended = new AbortController()
 const failures: string[] = []
-const notices: Notice[] = []
-let receiver: Server
+let notices: Notices<Notice>
 let pipeline: Pipeline
 let mlflow: Mlflow
 let s3: S3Client
@@ -46,7 +44,7 @@ interface Notice {
 }
 
 before(async () => {
-  const address = await listenForNotices()
+  notices = await listenForNotices()
   pipeline = await startPipeline({
     dataDir,
     ports: 'free',
@@ -58,7 +56,7 @@ before(async () => {
       scorer: { REPORT_INTERVAL_MS: '1000', GUARD_WINDOW_MS: '0', SHADOW_WAIT_MS: '5000' },
     },
     dagster: {
-      NOTIFY_WEBHOOK_URL: address,
+      NOTIFY_WEBHOOK_URL: notices.url,
       STEP_RETRY_SECONDS: '1',
       RETRAINING_PROMOTION: 'auto',
       RETRAINING_COHORT_DAYS: '10',
@@ -86,7 +84,7 @@ after(async () => {
   await writer?.close()
   s3?.destroy()
   await pipeline?.[Symbol.asyncDispose]()
-  receiver?.close()
+  notices?.close()
   rmSync(dataDir, { recursive: true, force: true })
   assert.deepEqual(failures, [])
 })
@@ -260,7 +258,7 @@ async function ask(request: Partial<RetrainingRequest> | Buffer): Promise<void> 
 }
 
 const told = (wanted: RegExp): Promise<Notice> =>
-  until(`a notice like ${wanted}`, async () => notices.find(({ text }) => wanted.test(text)))
+  until(`a notice like ${wanted}`, async () => notices.heard.find(({ text }) => wanted.test(text)))
 
 const aliases = async () => (await mlflow.model(modelName))?.aliases
 const modelTags = async () => (await mlflow.model(modelName))?.tags ?? {}
@@ -275,33 +273,9 @@ async function mlflowJson(path: string): Promise<Record<string, unknown>> {
   return (await answer.json()) as Record<string, unknown>
 }
 
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadlineAt = Date.now() + withinMs
-  let trouble = 'it did not happen'
-  while (Date.now() < deadlineAt) {
-    try {
-      const found = await look()
-      if (found !== undefined) return found
-    } catch (error) {
-      trouble = messageOf(error)
-    }
-    assert.deepEqual(failures, [])
-    await delay(500)
-  }
-  const heard = notices.map(({ text }) => text).join('\n')
-  throw new Error(`waiting for ${what}: ${trouble}. Told so far:\n${heard}`)
-}
-
-/** Where Dagster is to tell what became of requests. */
-async function listenForNotices(): Promise<string> {
-  receiver = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      notices.push(JSON.parse(Buffer.concat(chunks).toString()) as Notice)
-      response.end()
-    })
+const until = <T>(what: string, look: () => Promise<T | undefined>): Promise<T> =>
+  untilFound(what, look, {
+    withinMs,
+    check: () => assert.deepEqual(failures, []),
+    told: () => notices.heard.map((notice) => JSON.stringify(notice)).join('\n'),
   })
-  await new Promise<void>((listening) => receiver.listen(0, '127.0.0.1', listening))
-  return `http://127.0.0.1:${(receiver.address() as { port: number }).port}/notices`
-}
