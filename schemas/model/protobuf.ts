@@ -26,15 +26,16 @@ export function fieldsOf(bytes: Uint8Array, onField: (field: number, value: Fiel
   }
 }
 
-/** A repeated number is one field a value, or all of them packed in one. */
-export function numbersOf(value: FieldValue, kind: 'float' | 'integer'): readonly number[] {
-  if (typeof value === 'number') return [value]
-  const reader = new PbfReader(value)
-  const numbers: number[] = []
-  while (reader.pos < value.length) {
-    numbers.push(kind === 'float' ? reader.readFloat() : reader.readVarint(true))
+/** Appends a repeated number: one field a value, or all of them packed in one. */
+export function readNumbers(value: FieldValue, kind: 'float' | 'integer', into: number[]): void {
+  if (typeof value === 'number') {
+    into.push(value)
+    return
   }
-  return numbers
+  const reader = new PbfReader(value)
+  while (reader.pos < value.length) {
+    into.push(kind === 'float' ? reader.readFloat() : reader.readVarint(true))
+  }
 }
 
 export function asBytes(value: FieldValue): Uint8Array {

@@ -1,5 +1,5 @@
 // Which trees does an ONNX file hold?
-import { asBytes, asText, fieldsOf, numbersOf } from '@churnstream/schemas/protobuf'
+import { asBytes, asText, fieldsOf, readNumbers } from '@churnstream/schemas/protobuf'
 
 /** Trees in the order in which they are added up, as ONNX Runtime adds them. */
 export interface Ensemble {
@@ -92,8 +92,8 @@ function readAttributes(node: Uint8Array): Attributes {
     fieldsOf(asBytes(value), (part, content) => {
       if (part === 1) name = asText(content)
       else if (part === 4 || part === 9) texts.push(asText(content))
-      else if (part === 7) floats.push(...numbersOf(content, 'float'))
-      else if (part === 8) integers.push(...numbersOf(content, 'integer'))
+      else if (part === 7) readNumbers(content, 'float', floats)
+      else if (part === 8) readNumbers(content, 'integer', integers)
     })
     if (names.has(name)) throw new NoForest(`its attribute ${name} stands twice`)
     if (name.endsWith('_as_tensor')) throw new NoForest(`its attribute ${name} is a tensor`)
