@@ -37,6 +37,8 @@ export const slots = {
   columns: 32,
   groupBytes: 36,
   sums: 40,
+  /** A vector that is read byte by byte. */
+  places: 48,
   end: 64,
 } as const
 
@@ -64,9 +66,11 @@ export function topLayout(depth: number): { rank: number; leaf: number; bytes: n
   return { rank: splits * 2, leaf, bytes: leaf + 2 ** depth * 4 }
 }
 
-/** A split below the top; a child is the address of one, or of a leaf plus leafTag. */
+/**
+ * A split below the top: a child is the address of one. A leaf is one too, with itself as its low
+ * child, where it always goes, and with its value in the high one's place.
+ */
 export const split = { column: 0, rank: 2, low: 4, high: 8, bytes: 12 } as const
-export const leafTag = 1
 
 export function createKernelModule(): Uint8Array<ArrayBuffer> {
   const tops = Array.from({ length: topDepth + 1 }, (_, depth) => scoreTop(depth, addLeaves))
@@ -171,16 +175,16 @@ const rankGroup: WasmFunction = (() => {
 })()
 
 // Parameters of scoreTop's functions.
-const [tree, group, groupsEnd, sums, groupBytes] = [0, 1, 2, 3, 4]
-const firstLocal = 5
+const [tree, group, sums, sumsEnd, groupBytes] = [0, 1, 2, 3, 4]
+const scratch = [5, 6, 7, 8, 9, 10]
+const firstVector = 11
 
-type AddLeaves = (options: { place: number; leaf: number; scratch: number }) => Code
+type AddLeaves = (options: { place: number; leaf: number }) => Code
 
 /** @param finish takes where each row's leaf stands among the leaves, in bytes */
 function scoreTop(depth: number, finish: AddLeaves): WasmFunction {
   const { rank, leaf } = topLayout(depth)
-  const scratch = firstLocal
-  const bit = (level: number): number => firstLocal + 1 + level
+  const bit = (level: number): number => firstVector + level
   const place = bit(depth)
   const isHigh = (node: number): Code =>
     i8x16.greaterSigned(
@@ -208,15 +212,15 @@ function scoreTop(depth: number, finish: AddLeaves): WasmFunction {
   )
   return {
     parameters: 5,
-    locals: { i32: 1, v128: depth + 1 },
+    locals: { i32: scratch.length, v128: depth + 1 },
     body: repeat(
       [
         ...levels.flatMap((level) => set(bit(level), chosen(level))),
         ...set(place, twice(twice(i8x16.negate(index)))),
-        ...finish({ place, leaf, scratch }),
-        ...set(sums, add(get(sums), i32.const(groupRows * 4))),
+        ...finish({ place, leaf }),
+        ...set(group, add(get(group), get(groupBytes))),
       ],
-      i32.lessUnsigned(tee(group, add(get(group), get(groupBytes))), get(groupsEnd)),
+      i32.lessUnsigned(tee(sums, add(get(sums), i32.const(groupRows * 4))), get(sumsEnd)),
     ),
   }
 }
@@ -233,26 +237,42 @@ const addLeaves: AddLeaves = ({ place, leaf }) =>
     return v128.store(get(sums), first * 4, f32x4.add(leaves, v128.load(get(sums), first * 4)))
   })
 
-/** What follows the top is the address of a split or a leaf. */
-const walkDown: AddLeaves = ({ place, leaf, scratch: at }) =>
-  Array.from({ length: groupRows }, (_, lane) => lane).flatMap((lane) => {
-    const isSplit = i32.equal(i32.and(get(at), i32.const(leafTag)), i32.const(0))
-    const isHigh = i32.greaterSigned(
-      i32.load8s(add(get(group), i32.load16u(get(at), split.column)), lane),
-      i32.load8s(get(at), split.rank),
-    )
-    const child = i32.load(add(get(at), i32.shiftLeft(isHigh, i32.const(2))), split.low)
-    const sum = f32.load(get(sums), lane * 4)
-    return [
-      ...set(at, i32.load(add(get(tree), i8x16.extract(lane, get(place))), leaf)),
-      ...when(isSplit, repeat(set(at, child), isSplit)),
-      ...f32.store(
-        get(sums),
-        lane * 4,
-        f32.add(sum, f32.load(i32.subtract(get(at), i32.const(leafTag)))),
-      ),
-    ]
+/** What follows the top is the address of a split. Four rows go down until all of them stay. */
+const walkDown: AddLeaves = ({ place, leaf }) => {
+  const [row, moved, ...at] = scratch as [number, number, ...number[]]
+  const start = at.flatMap((local, lane) => {
+    const top = i32.load8u(get(row), slots.places + lane)
+    return set(local, i32.load(add(get(tree), top), leaf))
   })
+  const step = at.flatMap((local, lane) => {
+    const value = i32.load8s(add(add(get(group), get(row)), i32.load16u(get(local), split.column)), lane)
+    const isHigh = i32.greaterSigned(value, i32.load8s(get(local), split.rank))
+    const child = i32.load(add(get(local), i32.shiftLeft(isHigh, i32.const(2))), split.low)
+    return set(moved, i32.or(get(moved), i32.exclusiveOr(get(local), tee(local, child))))
+  })
+  const end = at.flatMap((local, lane) => {
+    const sum = add(get(sums), i32.shiftLeft(get(row), i32.const(2)))
+    const value = f32.load(get(local), split.high)
+    return f32.store(sum, lane * 4, f32.add(f32.load(sum, lane * 4), value))
+  })
+  const rowsLeft = i32.shiftRight(i32.subtract(get(sumsEnd), get(sums)), i32.const(2))
+  return [
+    ...v128.store(i32.const(slots.places), 0, get(place)),
+    ...set(row, i32.const(0)),
+    ...repeat(
+      [
+        ...start,
+        ...repeat([...set(moved, i32.const(0)), ...step], get(moved)),
+        ...end,
+        ...set(row, add(get(row), i32.const(at.length))),
+      ],
+      i32.and(
+        i32.lessUnsigned(get(row), i32.const(groupRows)),
+        i32.lessUnsigned(get(row), rowsLeft),
+      ),
+    ),
+  ]
+}
 
 const run: WasmFunction = (() => {
   // Parameter: how many rows there are.
@@ -283,8 +303,8 @@ const run: WasmFunction = (() => {
       1 + kind,
       i32.load(get(entry), treeEntry.tree),
       slot('columns'),
-      get(columns),
       slot('sums'),
+      add(slot('sums'), i32.shiftLeft(get(count), i32.const(2))),
       slot('groupBytes'),
     )
   const kinds = Array.from({ length: deepKind }, (_, index) => index)

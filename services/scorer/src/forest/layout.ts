@@ -5,7 +5,6 @@ import {
   blockRows,
   deepKind,
   groupRows,
-  leafTag,
   member,
   search,
   slots,
@@ -102,17 +101,28 @@ export function layOut(ensemble: Ensemble): Layout {
 
 /** Bytes that grow. */
 class Image {
-  bytes: Uint8Array<ArrayBuffer>
-  view: DataView
+  #bytes = new Uint8Array(pageBytes)
+  view = new DataView(this.#bytes.buffer)
+  #length: number
+
   constructor(reserved: number) {
-    this.bytes = new Uint8Array(new ArrayBuffer(reserved, { maxByteLength: 2 ** 31 }))
-    this.view = new DataView(this.bytes.buffer)
+    this.#length = reserved
   }
 
-  /** @returns where; a multiple of 16, so that no vector lies across two lines of the cache */
-  reserve(bytes: number): number {
-    const at = Math.ceil(this.bytes.length / 16) * 16
-    this.bytes.buffer.resize(at + bytes)
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  /** @returns where; of 16 bytes each, no vector lies across two lines of the cache */
+  reserve(bytes: number, alignment = 16): number {
+    const at = Math.ceil(this.#length / alignment) * alignment
+    this.#length = at + bytes
+    if (this.#length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2))
+      grown.set(this.#bytes)
+      this.#bytes = grown
+      this.view = new DataView(grown.buffer)
+    }
     return at
   }
 }
@@ -131,8 +141,11 @@ function placeTree(image: Image, columns: Columns, tree: Tree): { at: number; ki
   function fill(index: number, level: number, part: Tree): void {
     if (level === top) {
       const lane = at + leaf + leafPlace(index, top) * 4
-      if (isDeep) image.view.setUint32(lane, placePart(image, columns, part), true)
-      else image.view.setFloat32(lane, part as number, true)
+      if (!isDeep) image.view.setFloat32(lane, part as number, true)
+      else {
+        const address = placePart(image, columns, part)
+        image.view.setUint32(lane, address, true)
+      }
       return
     }
     put(index, typeof part === 'number' ? nowhere : columns.placeOf(part))
@@ -151,17 +164,17 @@ const nowhere: Place = { column: 0, above: 127 }
 const leafPlace = (index: number, depth: number): number => index + 1 - 2 ** depth
 
 function placePart(image: Image, columns: Columns, part: Tree): number {
-  if (typeof part === 'number') {
-    const at = image.reserve(4)
-    image.view.setFloat32(at, part, true)
-    return at + leafTag
-  }
-  const at = image.reserve(split.bytes)
-  const { column, above } = columns.placeOf(part)
-  image.view.setUint16(at + split.column, column * groupRows, true)
-  image.view.setInt8(at + split.rank, above)
-  image.view.setUint32(at + split.low, placePart(image, columns, part.low), true)
-  image.view.setUint32(at + split.high, placePart(image, columns, part.high), true)
+  const at = image.reserve(split.bytes, 4)
+  const isLeaf = typeof part === 'number'
+  const { column, above } = isLeaf ? nowhere : columns.placeOf(part)
+  const low = isLeaf ? at : placePart(image, columns, part.low)
+  const high = isLeaf ? part : placePart(image, columns, part.high)
+  const { view } = image
+  view.setUint16(at + split.column, column * groupRows, true)
+  view.setInt8(at + split.rank, above)
+  view.setUint32(at + split.low, low, true)
+  if (isLeaf) view.setFloat32(at + split.high, high, true)
+  else view.setUint32(at + split.high, high, true)
   return at
 }
 
