@@ -5,7 +5,10 @@ import { PbfReader } from 'pbf'
 export type FieldValue = number | Uint8Array
 
 /** Calls for each field in order. @throws Error when it is cut short or no protobuf */
-export function fieldsOf(bytes: Uint8Array, onField: (field: number, value: FieldValue) => void): void {
+export function fieldsOf(
+  bytes: Uint8Array,
+  onField: (field: number, value: FieldValue) => void,
+): void {
   const reader = new PbfReader(bytes)
   while (reader.pos < bytes.length) {
     const key = reader.readVarint()

@@ -63,7 +63,8 @@ export class Columns {
   }
 
   placeOf({ feature, test, isNullHigh }: Split): Place {
-    if (typeof test !== 'number') return { column: this.#target(feature, test, isNullHigh), above: 0 }
+    if (typeof test !== 'number')
+      return { column: this.#target(feature, test, isNullHigh), above: 0 }
     const { table, index } = rankIn(this.#thresholds, feature, test)
     return { column: this.#columnOf(table, isNullHigh), above: toSigned(index) }
   }

@@ -46,9 +46,9 @@ function atEdge({ test, isNullHigh }: Split, goesHigh: boolean, random: Random):
 }
 
 /** A whole number below the limit. */
-type Random = (limit: number) => number
+export type Random = (limit: number) => number
 
-function createRandom(seed: number): Random {
+export function createRandom(seed: number): Random {
   let state = seed
   return (limit) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0

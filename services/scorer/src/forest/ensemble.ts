@@ -168,7 +168,8 @@ function readTrees({ floats, integers, texts }: Attributes, width: number): Tree
     if (!(feature >= 0 && feature < width)) throw new NoForest(`there is no feature ${feature}`)
     const value = values[node] as number
     if (Number.isNaN(value)) throw new NoForest(`tree ${tree} asks for NaN`)
-    const follow = (ids: readonly number[], from: number): number => nodeOf(tree, ids[from] as number)
+    const follow = (ids: readonly number[], from: number): number =>
+      nodeOf(tree, ids[from] as number)
     if (mode === 'BRANCH_EQ') {
       const members = [value]
       let last = node

@@ -113,10 +113,7 @@ const rankGroup: WasmFunction = (() => {
     ...set(half, field('half')),
     ...repeat(
       step,
-      i32.lessUnsigned(
-        i32.const(3),
-        tee(half, i32.shiftRight(get(half), i32.const(1))),
-      ),
+      i32.lessUnsigned(i32.const(3), tee(half, i32.shiftRight(get(half), i32.const(1)))),
     ),
     ...lanes.flatMap((lane) => [
       ...i32.store8(column('lowColumn'), lane, flip(rank(lane))),
@@ -152,17 +149,16 @@ const rankGroup: WasmFunction = (() => {
       i32.lessUnsigned(get(into), get(row)),
     ),
   ]
-  const each = (first: Code, end: Code, bytes: number, body: Code): Code =>
-    [
-      ...set(record, first),
-      ...when(
+  const each = (first: Code, end: Code, bytes: number, body: Code): Code => [
+    ...set(record, first),
+    ...when(
+      i32.lessUnsigned(get(record), end),
+      repeat(
+        [...body, ...set(record, add(get(record), i32.const(bytes)))],
         i32.lessUnsigned(get(record), end),
-        repeat(
-          [...body, ...set(record, add(get(record), i32.const(bytes)))],
-          i32.lessUnsigned(get(record), end),
-        ),
       ),
-    ]
+    ),
+  ]
   return {
     parameters: 3,
     locals: { i32: 10, f32: 4 },
@@ -200,16 +196,15 @@ function scoreTop(depth: number, finish: AddLeaves): WasmFunction {
           chosen(level, above + 1, node * 2 + 1),
           get(bit(above)),
         )
-  const twice = (value: Code): Code => [
-    ...tee(place, value),
-    ...i8x16.add(get(place)),
-  ]
+  const twice = (value: Code): Code => [...tee(place, value), ...i8x16.add(get(place))]
   const levels = Array.from({ length: depth }, (_, level) => level)
   // All ones is minus one: the sum of the levels is negated in the end.
-  const index = levels.slice(1).reduce<Code>(
-    (sum, level) => i8x16.add(twice(sum), get(bit(level))),
-    depth === 0 ? v128.zero : get(bit(0)),
-  )
+  const index = levels
+    .slice(1)
+    .reduce<Code>(
+      (sum, level) => i8x16.add(twice(sum), get(bit(level))),
+      depth === 0 ? v128.zero : get(bit(0)),
+    )
   return {
     parameters: 5,
     locals: { i32: scratch.length, v128: depth + 1 },
@@ -245,7 +240,10 @@ const walkDown: AddLeaves = ({ place, leaf }) => {
     return set(local, i32.load(add(get(tree), top), leaf))
   })
   const step = at.flatMap((local, lane) => {
-    const value = i32.load8s(add(add(get(group), get(row)), i32.load16u(get(local), split.column)), lane)
+    const value = i32.load8s(
+      add(add(get(group), get(row)), i32.load16u(get(local), split.column)),
+      lane,
+    )
     const isHigh = i32.greaterSigned(value, i32.load8s(get(local), split.rank))
     const child = i32.load(add(get(local), i32.shiftLeft(isHigh, i32.const(2))), split.low)
     return set(moved, i32.or(get(moved), i32.exclusiveOr(get(local), tee(local, child))))
@@ -287,15 +285,17 @@ const run: WasmFunction = (() => {
         ...when(
           i32.greaterSigned(get(left), i32.const(groupRows)),
           call(0, get(columns), get(rows), add(get(rows), groupWidth)),
-          call(0, get(columns), get(rows), add(get(rows), i32.multiply(get(left), slot('rowBytes')))),
+          call(
+            0,
+            get(columns),
+            get(rows),
+            add(get(rows), i32.multiply(get(left), slot('rowBytes'))),
+          ),
         ),
         ...set(columns, add(get(columns), slot('groupBytes'))),
         ...set(rows, add(get(rows), groupWidth)),
       ],
-      i32.greaterSigned(
-        tee(left, i32.subtract(get(left), i32.const(groupRows))),
-        i32.const(0),
-      ),
+      i32.greaterSigned(tee(left, i32.subtract(get(left), i32.const(groupRows))), i32.const(0)),
     ),
   ]
   const scoreAs = (kind: number): Code =>
