@@ -107,7 +107,7 @@ async function differenceOf(
     return !(Object.is(score, expected) || Math.abs(score - expected) <= maxDifference)
   })
   if (row < 0) return undefined
-  return `probe ${row} has ${ours[row]}, ONNX Runtime says ${theirs[row]}`
+  return `row ${row} of those made up has ${ours[row]}, ONNX Runtime says ${theirs[row]}`
 }
 
 /** In turn, so that what else the computer does falls on both. */

@@ -17,12 +17,16 @@ const odd = [0, -0, 2 ** -149, -(2 ** -149), 1, 1 + 2 ** -23, 3.4028234663852886
 type Random = (limit: number) => number
 const leafOf = (random: Random): number => Math.fround(random(2_000_001) / 1e6 - 1)
 
-/** @param distinct how many thresholds a feature may have */
-function treeOf(random: Random, depth: number, distinct: number): Node {
-  if (depth === 0 || random(8) === 0) return leafOf(random)
+/**
+ * No tree of ours but a whole forest of leaves is a leaf alone: see trial.test.ts.
+ *
+ * @param distinct how many thresholds a feature may have
+ */
+function treeOf(random: Random, depth: number, distinct: number, isRoot = true): Node {
+  if (depth === 0 || (!isRoot && random(8) === 0)) return leafOf(random)
   const number = Math.fround(random(distinct) / 16 - distinct / 32)
-  const yes = treeOf(random, depth - 1, distinct)
-  const no = treeOf(random, depth - 1, distinct)
+  const yes = treeOf(random, depth - 1, distinct, false)
+  const no = treeOf(random, depth - 1, distinct, false)
   const isNullTrue = random(2) === 1
   const feature = random(width)
   // The last features are categories.
