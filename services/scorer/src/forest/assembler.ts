@@ -102,11 +102,12 @@ export const i32 = {
   load8s: access(0x2c),
   load8u: access(0x2d),
   load16u: access(0x2f),
-  store: access(0x36),
   store8: access(0x3a),
   equal: operator(0x46),
   lessUnsigned: operator(0x49),
   greaterSigned: operator(0x4a),
+  /** The first where the third is not 0, else the second. */
+  select: operator(0x1b),
   add: operator(0x6a),
   subtract: operator(0x6b),
   multiply: operator(0x6c),
@@ -128,7 +129,6 @@ export const f32 = {
 export const v128 = {
   load: vectorAccess(0x00),
   load8Splat: vectorAccess(0x07),
-  load32Splat: vectorAccess(0x09),
   load32Zero: vectorAccess(0x5c),
   load32Lane: (lane: number, address: Code, into: Code): Code => [
     ...address,
@@ -137,7 +137,6 @@ export const v128 = {
   ],
   store: vectorAccess(0x0b),
   zero: [0xfd, 0x0c, ...Array.from({ length: 16 }, () => 0)],
-  bitSelect: vectorOperator(0x52),
 } as const
 
 export const i8x16 = {

@@ -45,6 +45,7 @@ export const slots = {
 /** Of one feature: which of its thresholds are at most the value? */
 export const search = {
   feature: 0,
+  /** Four bytes before its first threshold: what a rank of 0 has reached. */
   table: 4,
   /** Bytes of half the table, a power of two. */
   half: 8,
@@ -98,11 +99,9 @@ const rankGroup: WasmFunction = (() => {
   const lanes = [0, 1, 2, 3]
   const step = lanes.flatMap((lane) => {
     const at = found[lane] as number
-    const below = f32.lessOrEqual(
-      f32.load(i32.subtract(add(get(at), get(half)), i32.const(4))),
-      get(values[lane] as number),
-    )
-    return set(at, add(get(at), i32.and(get(half), i32.subtract(i32.const(0), below))))
+    const next = add(get(at), get(half))
+    const reached = f32.lessOrEqual(f32.load(next), get(values[lane] as number))
+    return set(at, i32.select(next, get(at), reached))
   })
   const fourRows = [
     ...lanes.flatMap((lane) => [

@@ -66,7 +66,7 @@ export function layOut(ensemble: Ensemble): Layout {
   }
   list('searches', 'searchesEnd', searches, search.bytes, (one) => [
     [search.feature, one.feature * 4],
-    [search.table, one.at],
+    [search.table, one.at - 4],
     [search.half, one.half],
     [search.lowColumn, one.lowColumn * groupRows],
     [search.highColumn, one.highColumn * groupRows],
