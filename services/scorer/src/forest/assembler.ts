@@ -14,6 +14,9 @@ type LocalType = 'i32' | 'f32' | 'v128'
 
 const types = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const
 
+/** The name of the format, its version. */
+const start = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]
+
 /** A module with one memory; the last of its functions and the memory are exported. */
 export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
   const signatures = functions.map(({ parameters }) => [
@@ -22,7 +25,7 @@ export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBu
     ...vector([]),
   ])
   return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...start,
     ...section(1, vector(signatures)),
     ...section(2, vector([[...text('forest'), ...text('memory'), 0x02, 0x00, 0x01]])),
     ...section(3, vector(functions.map((_, index) => unsigned(index)))),
@@ -83,14 +86,18 @@ export const call = (index: number, ...operands: Code[]): Code => [
 ]
 /** Repeats the body while what follows it is not 0: the body runs once at least. */
 export const repeat = (body: Code, again: Code): Code => [
-  ...[0x03, 0x40],
+  0x03,
+  0x40,
   ...body,
   ...again,
-  ...[0x0d, 0, 0x0b],
+  0x0d,
+  0,
+  0x0b,
 ]
 export const when = (condition: Code, then: Code, otherwise: Code = []): Code => [
   ...condition,
-  ...[0x04, 0x40],
+  0x04,
+  0x40,
   ...then,
   ...(otherwise.length === 0 ? [] : [0x05, ...otherwise]),
   0x0b,
@@ -133,7 +140,11 @@ export const v128 = {
   load32Lane: (lane: number, address: Code, into: Code): Code => [
     ...address,
     ...into,
-    ...[0xfd, 0x56, 0, 0, lane],
+    0xfd,
+    0x56,
+    0,
+    0,
+    lane,
   ],
   store: vectorAccess(0x0b),
   zero: [0xfd, 0x0c, ...Array.from({ length: 16 }, () => 0)],

@@ -71,9 +71,9 @@ function onlyNode(onnx: Uint8Array): Uint8Array {
 }
 
 interface Attributes {
-  floats(name: string): readonly number[]
-  integers(name: string): readonly number[]
-  texts(name: string): readonly string[]
+  readonly floats: (name: string) => readonly number[]
+  readonly integers: (name: string) => readonly number[]
+  readonly texts: (name: string) => readonly string[]
 }
 
 function readAttributes(node: Uint8Array): Attributes {

@@ -95,7 +95,7 @@ async function assertSame(parts: ModelParts, seed = 1): Promise<void> {
     const expected = walk(parts.trees, Math.fround(parts.base ?? 0), values)
     assert.ok(
       Object.is(margins[row], expected),
-      `row ${row} [${values}]: ${margins[row]}, ${expected}`,
+      `row ${row} [${values.join()}]: ${margins[row]}, ${expected}`,
     )
   }
   const oracle = await openRunner('onnxruntime', onnx, width)

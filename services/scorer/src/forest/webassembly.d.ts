@@ -4,9 +4,10 @@ declare namespace WebAssembly {
     constructor(descriptor: { initial: number })
     readonly buffer: ArrayBuffer
   }
-  class Module {
-    constructor(bytes: Uint8Array<ArrayBuffer>)
+  interface Module {
+    readonly [Symbol.toStringTag]: string
   }
+  const Module: new (bytes: Uint8Array<ArrayBuffer>) => Module
   class Instance {
     constructor(module: Module, imports: Record<string, Record<string, Memory>>)
     readonly exports: Record<string, unknown>
