@@ -59,7 +59,9 @@ def grow(folder: Path, number: int, name: str) -> tuple[Booster, np.ndarray]:
         "seed": 5,
     }
     types = ["c"] * categories + ["q"] * (WIDTH - categories)
-    rows = DMatrix(frame.to_numpy(np.float32), make_labels(x), feature_types=types, enable_categorical=True)
+    rows = DMatrix(
+        frame.to_numpy(np.float32), make_labels(x), feature_types=types, enable_categorical=True
+    )
     booster = train(parameters, rows, rounds)
     asked = make_rows(ASKED_ROWS, 2, categories)
     (folder / f"{number}.onnx").write_bytes(to_onnx(read_forest(booster)).SerializeToString())
