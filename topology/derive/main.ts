@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { deriveSchemas } from '@churnstream/schemas/derive'
 import { aclsFile } from './acls.ts'
 import { topologyPage } from './diagram.ts'
+import { deriveKubernetes } from './kubernetes/index.ts'
 import { deriveObservability } from './observability/index.ts'
 import { terraformFile } from './terraform.ts'
 import { topicsFile } from './topics.ts'
@@ -18,6 +19,7 @@ const files = new Map([
   ['topology/topics.json', topicsFile()],
   ['topology/acls.json', aclsFile()],
   ['terraform/topology.json', terraformFile()],
+  ...deriveKubernetes(),
 ])
 
 const different: string[] = []
