@@ -32,7 +32,7 @@ if (values.help) {
 
 async function runAll(): Promise<number> {
   const files = globSync(
-    ['schemas/**/*.test.ts', 'topology/**/*.test.ts', 'services/**/*.test.ts'],
+    ['schemas', 'topology', 'services', 'k8s', '.github'].map((top) => `${top}/**/*.test.ts`),
     {
       cwd: root,
       exclude: (name) => name === 'node_modules',

@@ -14,6 +14,18 @@ export function findPrometheus(): Promise<
   | { prometheus: string; promtool: string; missing?: never }
   | { prometheus?: never; promtool?: never; missing: string }
 >
+export const checkersSource: string
+export interface Checkers {
+  kustomize: string
+  actionlint: string
+  kubernetesValidate: string
+  shellcheck: string
+  missing?: never
+}
+export function checkersDir(pythonVersion: string): string
+export function findCheckers(): Promise<
+  Checkers | ({ missing: string } & { [K in Exclude<keyof Checkers, 'missing'>]?: never })
+>
 export function findJava(): Promise<
   | { java: string; home: string; version: string; tooOld?: never }
   | { java?: never; tooOld: string[] }

@@ -147,6 +147,7 @@ async function refuseMissing(java, python) {
 
 function missing(python, prometheus) {
   const jobs = []
+  const without = 'not installed; the tests that need it are skipped'
   if (!nodePackagesAreFresh()) jobs.push({ what: 'npm packages', install: installNodePackages })
   if (!existsSync(places.serversDir())) {
     jobs.push({ what: 'Java servers', install: installServers })
@@ -156,8 +157,11 @@ function missing(python, prometheus) {
     jobs.push({ what, install: (options) => installPython(folder, options) })
   }
   if (prometheus.missing !== undefined && !existsSync(places.prometheusDir())) {
-    const without = 'not installed; the tests that need it are skipped'
     jobs.push({ what: 'Prometheus', install: installPrometheus, without })
+  }
+  const checks = basename(script ?? '') === 'test-run.ts'
+  if (checks && !existsSync(places.checkersDir(python.version))) {
+    jobs.push({ what: 'checkers', install: installCheckers, without })
   }
   return jobs
 }
@@ -216,12 +220,25 @@ async function installServers({ java, job }) {
 }
 
 async function installPython(folder, { python, job }) {
-  await publish(places.venvDir(python.version, folder), async (dir) => {
-    await runLogged(job, python.python, ['-m', 'venv', dir], {})
-    const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off']
-    const requirements = ['-r', places.requirementsFile(folder)]
-    const pinned = ['--require-hashes', '--only-binary', ':all:', ...requirements]
-    await runLogged(job, join(dir, 'bin', 'python'), [...pip, ...pinned], {})
+  await publish(places.venvDir(python.version, folder), (dir) =>
+    makeVenv(dir, places.requirementsFile(folder), { python, job }),
+  )
+}
+
+async function makeVenv(dir, requirementsFile, { python, job }) {
+  await runLogged(job, python.python, ['-m', 'venv', dir], {})
+  const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off']
+  const pinned = ['--require-hashes', '--only-binary', ':all:', '-r', requirementsFile]
+  await runLogged(job, join(dir, 'bin', 'python'), [...pip, ...pinned], {})
+}
+
+/** go.sum holds the hashes. The toolchain is the one that is there, not one that it would fetch. */
+async function installCheckers({ python, job }) {
+  await publish(places.checkersDir(python.version), async (dir) => {
+    const env = { ...process.env, GOBIN: dir, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' }
+    await runLogged(job, 'go', ['install', 'tool'], { cwd: places.checkersSource, env })
+    const requirements = join(places.checkersSource, 'requirements.txt')
+    await makeVenv(join(dir, 'venv'), requirements, { python, job })
   })
 }
 
