@@ -100,7 +100,9 @@ export interface Workload extends Resource {
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
-export const environments = readdirSync(`${folder}overlays`).toSorted()
+export const environments = readdirSync(`${folder}overlays`)
+  .filter((name) => !name.startsWith('.'))
+  .toSorted()
 
 /** The documents of an environment, and the text they were read from. */
 export async function render(
