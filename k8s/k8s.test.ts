@@ -353,8 +353,8 @@ everywhere('every image has the version that the repository has', (environment) 
       assert.equal(version, versions[name], image)
     }
   }
-  const [kafka] = ofKind('Kafka', environment)
-  const { version } = (kafka?.spec as { kafka: { version: string } }).kafka
+  const kafka = named(ofKind('Kafka', environment), 'churnstream')
+  const { version } = (kafka.spec as { kafka: { version: string } }).kafka
   assert.equal(version, pinnedVersion('kafka', 'kafka_2.13'))
 })
 
@@ -436,9 +436,9 @@ everywhere('who calls somebody may, and nobody else', (environment) => {
 })
 
 everywhere('Kafka is open to those who have a principal there, and to KEDA', (environment) => {
-  const [kafka] = ofKind('Kafka', environment)
+  const kafka = named(ofKind('Kafka', environment), 'churnstream')
   const { listeners, config } = (
-    kafka?.spec as {
+    kafka.spec as {
       kafka: {
         listeners: {
           networkPolicyPeers: {
@@ -473,8 +473,8 @@ everywhere('Kafka is open to those who have a principal there, and to KEDA', (en
 
 test('production - no acknowledged record lives in one zone alone', { skip }, () => {
   for (const environment of ['staging', 'prod']) {
-    const [kafka] = ofKind('Kafka', environment)
-    const { config } = (kafka?.spec as { kafka: { config: Record<string, number> } }).kafka
+    const kafka = named(ofKind('Kafka', environment), 'churnstream')
+    const { config } = (kafka.spec as { kafka: { config: Record<string, number> } }).kafka
     const copies = config['default.replication.factor'] as number
     assert.equal(copies, 3)
     assert.equal(config['min.insync.replicas'], copies - 1)

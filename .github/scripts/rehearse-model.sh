@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Does training make a version that the stream takes? rehearse-model.sh MARKET VARIANT
+# Starts the demo, trains, checks, and lets the version score in the champion's shadow.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+market=$1
+variant=$2
+data=$(mktemp -d)
+npm run --silent demo -- --data "$data" --free-ports --for 20m --rate 200 > "$data/demo.log" 2>&1 &
+demo=$!
+finish() {
+  kill "$demo" 2> /dev/null || true
+  wait "$demo" || true
+  rm -rf "$data"
+}
+trap finish EXIT
+
+until grep -q 'all services are ready' "$data/demo.log"; do
+  if ! kill -0 "$demo" 2> /dev/null; then
+    cat "$data/demo.log" >&2
+    exit 1
+  fi
+  sleep 1
+done
+
+model() { npm run --silent model -- "$@" --data-dir "$data" --json; }
+trained=$(model train --market "$market" --variant "$variant" | tail -n 1)
+version=$(node -p 'JSON.parse(process.argv[1]).version' "$trained")
+echo "trained churn-$market version $version"
+model check "$market" "$version"
+model challenge "$market" "$version"
+model status
