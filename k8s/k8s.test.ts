@@ -415,7 +415,7 @@ everywhere('who calls somebody may, and nobody else', (environment) => {
   for (const workload of all) {
     for (const [name, value] of variablesOf(environment, workload)) {
       if (name === 'WEBHOOK_URL') wants('mlflow', value)
-      else if (/^http:/.test(value)) wants(workload.metadata.name, value)
+      else if (value.startsWith('http:')) wants(workload.metadata.name, value)
     }
   }
   for (const name of ['dagster-webserver', 'dagster-daemon'])
