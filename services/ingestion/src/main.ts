@@ -9,6 +9,8 @@ import {
   openTracing,
   runMain,
   shutdownSignal,
+  toKafkaConnection,
+  toRegistryConnection,
   untilUp,
 } from '@churnstream/runtime'
 import { Encoder, Schemas } from '@churnstream/schemas'
@@ -38,12 +40,12 @@ await runMain(async () => {
 
   // A caller waits for the answer, so an id that raced the registry is not waited for as long.
   const schemas = new Schemas({
-    url: env.SCHEMA_REGISTRY_URL,
+    ...toRegistryConnection(env),
     unknownIdBudgetMs: 1_000,
     unknownIdRememberedMs: 1_000,
   })
   const kafka = createKafkajsKafka({
-    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    ...toKafkaConnection(env),
     clientId: service.name,
     log,
   })
