@@ -10,6 +10,7 @@ import {
   type Dagster,
   type KafkaListener,
   type OwnedProcess,
+  type Secured,
   type Stack,
 } from '@churnstream/topology/local'
 import { mkdirSync } from 'node:fs'
@@ -40,6 +41,9 @@ export interface PipelineOptions {
   /** Of Kafka. */
   readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
+  readonly secured?: Secured
+  /** Called when the servers are up and the topics there, before any service is started. */
+  readonly prepare?: (stack: Stack) => Promise<void>
   /** Whose code runs; this repository's unless told. */
   readonly repository?: string
   /** Added to the environment of a service; undefined takes a variable away. */
@@ -80,6 +84,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       freePortsHint: '--free-ports',
       brokers: options.brokers ?? 1,
       kafkaListeners: options.kafkaListeners ?? [],
+      ...(options.secured === undefined ? {} : { secured: options.secured }),
       ...(options.monitoring === true ? { scrapes: scrapesOf(ids, servicePorts) } : {}),
       onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
     }),
@@ -90,6 +95,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const kafka = createKafkajsKafka({ brokers: stack.kafka.brokers, clientId: 'pipeline', log })
   cleanUp.defer(() => kafka.close())
   await kafka.ensureTopics(clusterTopics())
+  await options.prepare?.(stack)
   await ensureModel({ stack, dataDir, size: options.modelSize, signal, onProgress })
 
   const urls = Object.fromEntries(
