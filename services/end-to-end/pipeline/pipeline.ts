@@ -1,4 +1,5 @@
 // How does the whole pipeline come up on one machine: servers, topics, model, services?
+import { makeApiKey } from '@churnstream/ingestion'
 import { createKafkajsKafka, createLog, messageOf, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, processIds, services, type ServiceId } from '@churnstream/topology'
 import {
@@ -13,7 +14,7 @@ import {
   type Secured,
   type Stack,
 } from '@churnstream/topology/local'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -56,6 +57,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly dagster: Dagster | undefined
   /** Base URL of each service's HTTP server. */
   readonly urls: Readonly<Record<ServiceId, string>>
+  /** What ingestion lets in; also in the data folder, as `api-key`. */
+  readonly apiKey: string
   /** The running process of a service. */
   process(service: ServiceId): OwnedProcess
   /** Starts a service again that was stopped or killed, and waits until it is ready. */
@@ -101,6 +104,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const urls = Object.fromEntries(
     ids.map((id) => [id, `http://127.0.0.1:${servicePorts[id]}`]),
   ) as Record<ServiceId, string>
+  const { apiKey, apiKeysFile } = writeApiKey(dataDir)
   const environment = openEnvironment(stack, dataDir)
   cleanUp.defer(() => environment.close())
   const ownVariables = (id: ServiceId): Record<string, string> => ({
@@ -111,6 +115,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     WEBHOOK_SECRETS: stack.mlflow.webhookSecret,
     // Event time is simulated: the simulator writes the clock records.
     CLOCK_INTERVAL_MS: '0',
+    API_KEYS_FILE: apiKeysFile,
   })
   const from = options.repository ?? repository
   const spawn = (id: ServiceId, env: Record<string, string> = {}): OwnedProcess =>
@@ -149,6 +154,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     kafka,
     dagster,
     urls,
+    apiKey,
     process: (id) => processes.get(id) as OwnedProcess,
     async restart(id, env) {
       start(id, env)
@@ -174,6 +180,15 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       await owned.disposeAsync()
     },
   }
+}
+
+/** A new key at every start, for whoever can read the folder. */
+function writeApiKey(dataDir: string): { apiKey: string; apiKeysFile: string } {
+  const { key, entry } = makeApiKey('demo', { eventsPerSecond: 1e6, burstEvents: 1e6 })
+  const apiKeysFile = join(dataDir, 'api-keys.json')
+  writeFileSync(apiKeysFile, `${JSON.stringify({ keys: [entry] }, null, 2)}\n`, { mode: 0o600 })
+  writeFileSync(join(dataDir, 'api-key'), `${key}\n`, { mode: 0o600 })
+  return { apiKey: key, apiKeysFile }
 }
 
 /** A service's job is its name, as in observability/. */

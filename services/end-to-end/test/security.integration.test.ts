@@ -80,7 +80,10 @@ test('services - each with its own principal, an event becomes a row', async () 
   const events = ['ada', 'bob'].map((player) => depositOf(player, `${player}-1`, Date.now()))
   const answer = await fetch(`${pipeline.urls.ingestion}/v1/events`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${pipeline.apiKey}`,
+    },
     body: JSON.stringify({ events }),
   })
   assert.equal(answer.status, 202)
