@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { deriveSchemas } from '@churnstream/schemas/derive'
+import { connectFiles } from './connect.ts'
 import { topologyPage } from './diagram.ts'
 import { deriveObservability } from './observability/index.ts'
 import { topicsFile } from './topics.ts'
@@ -13,6 +14,7 @@ const files = new Map([
   ...deriveSchemas(),
   ['docs/topology.md', topologyPage()],
   ...deriveObservability(),
+  ...connectFiles(),
   ['topology/topics.json', topicsFile()],
 ])
 
