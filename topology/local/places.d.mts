@@ -6,6 +6,8 @@ export type PythonFolder = 'training' | 'orchestration'
 export const projectNode: string
 export function cacheDir(): string
 export function serversDir(): string
+export const connectMavenDir: string
+export function connectDir(): string
 export function requirementsFile(folder: PythonFolder): string
 export function venvDir(pythonVersion: string, folder?: PythonFolder): string
 export function venvPython(pythonVersion: string, folder?: PythonFolder): string

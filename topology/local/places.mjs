@@ -30,6 +30,19 @@ export function serversDir() {
   return join(cacheDir(), `servers-${hashOf(poms.map((pom) => readFileSync(join(mavenDir, pom))))}`)
 }
 
+export const connectMavenDir = join(mavenDir, 'connect')
+
+/** Kafka Connect's plugins, which only the warehouse needs. */
+export function connectDir() {
+  const sources = [
+    'pom.xml',
+    'converter/churnstream/connect/PatientAvroConverter.java',
+    'manifest/META-INF/services/org.apache.kafka.connect.storage.Converter',
+  ]
+  const hash = hashOf(sources.map((file) => readFileSync(join(connectMavenDir, file))))
+  return join(cacheDir(), `connect-${hash}`)
+}
+
 /** Of a Python folder: `training` and the MLflow server, or `orchestration`. */
 export function requirementsFile(folder) {
   return join(repositoryDir, 'services', folder, 'requirements.txt')

@@ -26,10 +26,11 @@ const children = new Set()
 let stoppedBy
 
 const [script, ...scriptArgs] = process.argv.slice(2)
-/** Only who watches needs Prometheus. */
-const watches =
+/** Only who watches needs Prometheus, and only the warehouse Kafka Connect's plugins. */
+const wants = (part) =>
   basename(script ?? '') === 'test-run.ts' ||
-  / --with(=| )monitoring /.test(` ${scriptArgs.join(' ')} `)
+  new RegExp(` --with(=| )${part} `).test(` ${scriptArgs.join(' ')} `)
+const watches = wants('monitoring')
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     stoppedBy = signal
@@ -130,7 +131,9 @@ async function refuseMissing(java, python) {
       problems.push(`the venv module of ${python.python}: Debian: apt install python3-venv`)
     }
   }
-  if (!existsSync(places.serversDir()) && !(await places.outputOf('mvn', ['-v']))) {
+  const javaIsThere =
+    existsSync(places.serversDir()) && (!wants('warehouse') || existsSync(places.connectDir()))
+  if (!javaIsThere && !(await places.outputOf('mvn', ['-v']))) {
     problems.push(
       'Maven (the mvn command): https://maven.apache.org/, Debian: apt install maven, ' +
         'macOS: brew install maven',
@@ -151,6 +154,9 @@ function missing(python, prometheus) {
   if (!nodePackagesAreFresh()) jobs.push({ what: 'npm packages', install: installNodePackages })
   if (!existsSync(places.serversDir())) {
     jobs.push({ what: 'Java servers', install: installServers })
+  }
+  if (wants('warehouse') && !existsSync(places.connectDir())) {
+    jobs.push({ what: 'Kafka Connect plugins', install: installConnect })
   }
   for (const [folder, what] of pythonFolders()) {
     if (existsSync(places.venvPython(python.version, folder))) continue
@@ -211,11 +217,19 @@ async function installNodePackages({ job }) {
   await runLogged(job, 'npm', args, { cwd: places.repositoryDir, env })
 }
 
-async function installServers({ java, job }) {
-  await publish(places.serversDir(), async (dir) => {
+function installServers(options) {
+  return runMaven(places.mavenDir, places.serversDir(), options)
+}
+
+function installConnect(options) {
+  return runMaven(places.connectMavenDir, places.connectDir(), options)
+}
+
+async function runMaven(cwd, target, { java, job }) {
+  await publish(target, async (dir) => {
     const env = { ...process.env, JAVA_HOME: java.home }
     const args = ['--batch-mode', '--strict-checksums', 'generate-resources', `-Dtarget=${dir}`]
-    await runLogged(job, 'mvn', args, { cwd: places.mavenDir, env })
+    await runLogged(job, 'mvn', args, { cwd, env })
   })
 }
 

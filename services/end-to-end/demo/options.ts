@@ -14,11 +14,11 @@ export interface DemoOptions {
   readonly parts: readonly DemoPart[]
 }
 
-export const demoParts = ['dagster', 'monitoring'] as const
+export const demoParts = ['dagster', 'monitoring', 'warehouse'] as const
 export type DemoPart = (typeof demoParts)[number]
 
 export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
-                [--with dagster] [--with monitoring]
+                [--with dagster] [--with monitoring] [--with warehouse]
 
 Starts the real servers and all services, trains and registers a model on the first run, and
 streams simulated bettors through them until Ctrl-C.
@@ -30,7 +30,8 @@ streams simulated bettors through them until Ctrl-C.
   --data FOLDER  where the servers keep their data (.data)
   --free-ports   let the system choose every port
   --with PART    may be repeated: dagster, the orchestration with its page and its daemon;
-                 monitoring, Prometheus over every service, with our rules`
+                 monitoring, Prometheus over every service, with our rules;
+                 warehouse, Kafka Connect, which copies scores and models into flat tables`
 
 /** @throws Error that names the argument and what it should be */
 export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' {
