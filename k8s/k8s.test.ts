@@ -2,11 +2,16 @@
 import { loadConfig } from '@churnstream/runtime'
 import {
   clusterTopics,
+  connectStorage,
+  connectVariables,
   groupOf,
   placements,
   principals,
   services,
   topics,
+  warehouse,
+  warehousePort,
+  workerSettings,
   type Placement,
   type Service,
   type ServiceId,
@@ -27,6 +32,7 @@ import { config as monitor } from '../services/monitor/src/config.ts'
 import { config as registryBridge } from '../services/registry-bridge/src/config.ts'
 import { config as scorer } from '../services/scorer/src/config.ts'
 import { config as sinks } from '../services/sinks/src/config.ts'
+import { config as warehouseConfig } from '../services/warehouse/src/config.ts'
 import { mayConnect, policiesOf } from './network.ts'
 import { operatorResources } from './operators.ts'
 import {
@@ -229,6 +235,47 @@ const schemas: Readonly<Record<keyof typeof placements, z.ZodType>> = {
   sinks,
   monitor,
 }
+test('Connect - is told what the warehouse says of its worker', { skip }, () => {
+  const { spec } = named(ofKind('KafkaConnect'), 'kafka-connect')
+  const connect = spec as Record<string, string> & {
+    config: Record<string, unknown>
+    template: {
+      connectContainer: { env: { name: string }[]; volumeMounts: { mountPath: string }[] }
+    }
+  }
+  // Of these Strimzi makes what they are: addresses, names, plugins.
+  const ofStrimzi =
+    /^(bootstrap\.servers|group\.id|.*\.storage\.topic|listeners|rest\..*|.*\.storage\.partitions)$/
+  const [mount] = connect.template.connectContainer.volumeMounts
+  for (const [name, value] of Object.entries(workerSettings)) {
+    if (ofStrimzi.test(name)) continue
+    const told = String(connect.config[name])
+    if (name.endsWith('allowlist.pattern')) assert.match('WAREHOUSE_USER', new RegExp(told))
+    else if (name.endsWith('allowed.paths')) assert.equal(told, mount?.mountPath)
+    else assert.equal(told, value, name)
+  }
+  assert.equal(connect['groupId'], workerSettings['group.id'])
+  assert.deepEqual(
+    ['config', 'offset', 'status'].map((what) => connect[`${what}StorageTopic`]),
+    [connectStorage.config, connectStorage.offset, connectStorage.status],
+  )
+  const given = connect.template.connectContainer.env.map(({ name }) => name)
+  const read = connectVariables.filter((name) => /^(APICURIO|WAREHOUSE)_/.test(name))
+  assert.deepEqual(given.toSorted(), read.toSorted())
+})
+
+everywhere('the keeper of the warehouse is given what it reads', (environment) => {
+  const keeper = named(workloads(environment), warehouse)
+  const values: Record<string, string> = {}
+  for (const [name, value] of variablesOf(environment, keeper)) {
+    const secret = name.replace(/_FILE$/, '')
+    assert.ok(secret in warehouseConfig.shape, name)
+    if (secret !== name) assertMounted(keeper, value)
+    values[secret] = secret === name ? value : (placeholders[secret] ?? 'secret')
+  }
+  assert.equal(loadConfig(warehouseConfig, values).HTTP_PORT, warehousePort)
+})
+
 /** Read by the SDK, and not by a config.ts. */
 const ofTheSdk = ['AWS_REGION']
 /** Such as stands in a file: of the right form, and nothing else. */
@@ -344,7 +391,9 @@ everywhere('every pod has the least rights, bounded room, and says how it is', (
 everywhere('every image has the version that the repository has', (environment) => {
   const versions: Record<string, string | undefined> = {
     'churnstream/services': manifestVersion(),
-    'churnstream/python': manifestVersion(),
+    'churnstream/mlflow': manifestVersion(),
+    'churnstream/dagster': manifestVersion(),
+    'churnstream/strimzi-connect': manifestVersion(),
     'apicurio/apicurio-registry': pinnedVersion('registry', 'apicurio-registry-app'),
   }
   for (const workload of workloads(environment)) {
@@ -353,9 +402,14 @@ everywhere('every image has the version that the repository has', (environment) 
       assert.equal(version, versions[name], image)
     }
   }
+  const connect = named(ofKind('KafkaConnect', environment), 'kafka-connect').spec
+  const { image, version: connectVersion } = connect as { image: string; version: string }
+  assert.equal(image, `churnstream/strimzi-connect:${manifestVersion()}`)
   const kafka = named(ofKind('Kafka', environment), 'churnstream')
   const { version } = (kafka.spec as { kafka: { version: string } }).kafka
-  assert.equal(version, pinnedVersion('kafka', 'kafka_2.13'))
+  for (const one of [version, connectVersion]) {
+    assert.equal(one, pinnedVersion('kafka', 'kafka_2.13'))
+  }
 })
 
 everywhere('no secret stands in a manifest', (environment) => {
@@ -368,7 +422,7 @@ everywhere('no secret stands in a manifest', (environment) => {
       for (const { name, value } of env) {
         if (value === undefined) continue
         const isSecret =
-          /PASSWORD|SECRET|TOKEN|KEY|DATABASE_URL/.test(name) && !name.endsWith('_FILE')
+          /PASSWORD|SECRET|TOKEN|KEY|DATABASE_URL/.test(name) && !/_(FILE|DIR)$/.test(name)
         assert.ok(!isSecret, `${workload.metadata.name} ${name}`)
       }
     }
@@ -379,7 +433,7 @@ everywhere(
   'whoever has more than one pod loses them one at a time, and over zones',
   (environment) => {
     const budgets = ofKind('PodDisruptionBudget', environment)
-    const once = ['dagster-code', 'dagster-daemon', 'dagster-webserver']
+    const once = ['dagster-code', 'dagster-daemon', 'dagster-webserver', 'warehouse']
     for (const workload of workloads(environment)) {
       const { name } = workload.metadata
       if (once.includes(name)) continue
@@ -414,6 +468,8 @@ everywhere('who calls somebody may, and nobody else', (environment) => {
   }
   for (const workload of all) {
     for (const [name, value] of variablesOf(environment, workload)) {
+      // Its Service is Strimzi's.
+      if (name === 'CONNECT_URL') continue
       if (name === 'WEBHOOK_URL') wants('mlflow', value)
       else if (value.startsWith('http:')) wants(workload.metadata.name, value)
     }
@@ -433,6 +489,13 @@ everywhere('who calls somebody may, and nobody else', (environment) => {
     }
   }
   assert.deepEqual([...allowed].toSorted(), [...wanted].toSorted())
+  const connect = { 'strimzi.io/cluster': 'kafka-connect', 'strimzi.io/kind': 'KafkaConnect' }
+  for (const from of all) {
+    const { name } = from.metadata
+    assert.equal(mayConnect(policies, labels(name), connect, 8083), name === 'warehouse', name)
+  }
+  assert.ok(mayConnect(policies, connect, connect, 8083))
+  assert.ok(mayConnect(policies, connect, labels('schema-registry'), 8080))
 })
 
 everywhere('Kafka is open to those who have a principal there, and to KEDA', (environment) => {
@@ -462,6 +525,10 @@ everywhere('Kafka is open to those who have a principal there, and to KEDA', (en
   })
   assert.deepEqual(open.toSorted(), asked.toSorted())
   for (const name of open) assert.ok(users.has(name) || name === 'dagster-code', name)
+  const connect = peers.some(
+    ({ podSelector }) => podSelector?.matchLabels['strimzi.io/kind'] === 'KafkaConnect',
+  )
+  assert.ok(connect && users.has('kafka-connect'))
   assert.deepEqual(
     peers.flatMap(({ namespaceSelector }) => Object.values(namespaceSelector?.matchLabels ?? {})),
     ['keda'],

@@ -19,6 +19,19 @@ const selector = z.strictObject({ matchLabels: labels })
 const strimzi = 'kafka.strimzi.io/v1'
 const kafkaConfig = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
 
+const metricsConfig = z.strictObject({
+  type: z.literal('strimziMetricsReporter'),
+  values: z.strictObject({ allowList: z.array(z.string()) }),
+})
+const spread = z.array(
+  z.strictObject({
+    maxSkew: z.literal(1),
+    topologyKey: z.string(),
+    whenUnsatisfiable: z.enum(['DoNotSchedule', 'ScheduleAnyway']),
+    labelSelector: selector,
+  }),
+)
+
 const kafka = resource(
   strimzi,
   'Kafka',
@@ -48,10 +61,7 @@ const kafka = resource(
         .length(1),
       authorization: z.strictObject({ type: z.literal('simple') }),
       config: kafkaConfig,
-      metricsConfig: z.strictObject({
-        type: z.literal('strimziMetricsReporter'),
-        values: z.strictObject({ allowList: z.array(z.string()) }),
-      }),
+      metricsConfig,
     }),
     entityOperator: z.strictObject({
       topicOperator: z.strictObject({ resources: quantity }),
@@ -85,17 +95,72 @@ const kafkaNodePool = resource(
     template: z
       .strictObject({
         pod: z.strictObject({
-          topologySpreadConstraints: z.array(
-            z.strictObject({
-              maxSkew: z.literal(1),
-              topologyKey: z.string(),
-              whenUnsatisfiable: z.enum(['DoNotSchedule', 'ScheduleAnyway']),
-              labelSelector: selector,
-            }),
-          ),
+          topologySpreadConstraints: spread,
         }),
       })
       .optional(),
+  }),
+)
+
+const kafkaConnect = resource(
+  strimzi,
+  'KafkaConnect',
+  z.strictObject({
+    version: z.literal('4.3.1'),
+    image: z.string(),
+    replicas: z.number().int().positive(),
+    bootstrapServers: z.string(),
+    tls: z.strictObject({
+      trustedCertificates: z.array(z.strictObject({ secretName: z.string(), pattern: z.string() })),
+    }),
+    authentication: z.strictObject({
+      type: z.literal('scram-sha-512'),
+      username: z.string(),
+      passwordSecret: z.strictObject({ secretName: z.string(), password: z.string() }),
+    }),
+    groupId: z.string(),
+    configStorageTopic: z.string(),
+    offsetStorageTopic: z.string(),
+    statusStorageTopic: z.string(),
+    config: kafkaConfig,
+    jvmOptions: z.strictObject({
+      '-Xms': z.string(),
+      '-Xmx': z.string(),
+      javaSystemProperties: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+    }),
+    metricsConfig,
+    resources: quantity,
+    template: z.strictObject({
+      pod: z.strictObject({
+        topologySpreadConstraints: spread,
+        volumes: z.array(
+          z.strictObject({
+            name: z.string(),
+            secret: z.strictObject({
+              secretName: z.string(),
+              items: z.array(z.strictObject({ key: z.string(), path: z.string() })),
+            }),
+          }),
+        ),
+      }),
+      connectContainer: z.strictObject({
+        env: z.array(
+          z.union([
+            z.strictObject({ name: z.string(), value: z.string() }),
+            z.strictObject({
+              name: z.string(),
+              valueFrom: z.strictObject({
+                secretKeyRef: z.strictObject({ name: z.string(), key: z.string() }),
+              }),
+            }),
+          ]),
+        ),
+        // Strimzi mounts nothing elsewhere.
+        volumeMounts: z.array(
+          z.strictObject({ name: z.string(), mountPath: z.string().startsWith('/mnt/') }),
+        ),
+      }),
+    }),
   }),
 )
 
@@ -288,6 +353,7 @@ const prometheusRule = resource(
 export const operatorResources: Readonly<Record<string, z.ZodType>> = {
   Kafka: kafka,
   KafkaNodePool: kafkaNodePool,
+  KafkaConnect: kafkaConnect,
   KafkaTopic: kafkaTopic,
   KafkaUser: kafkaUser,
   ScaledObject: scaledObject,

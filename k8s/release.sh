@@ -1,18 +1,26 @@
 #!/usr/bin/env bash
 # Do these images run well in an environment? If they do not, those before them run again.
-# release.sh ENVIRONMENT SERVICES_IMAGE PYTHON_IMAGE    In the cluster that kubectl is pointed at.
+# release.sh ENVIRONMENT IMAGE...    In the cluster that kubectl is pointed at; images as for render.sh.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
 namespace=churnstream
 patience=${PATIENCE:-20m}
 
-running() { # WORKLOAD: the image of its one container; nothing where it was never deployed.
-  kubectl -n "$namespace" get "$1" --ignore-not-found \
-    -o 'jsonpath={.spec.template.spec.containers[0].image}'
+running() { # The images that run, one a line; of a workload that was never deployed an empty one.
+  local workload path
+  while read -r workload path; do
+    kubectl -n "$namespace" get "$workload" --ignore-not-found -o "jsonpath={$path}"
+    echo
+  done << 'END'
+deployment/ingestion .spec.template.spec.containers[0].image
+deployment/mlflow .spec.template.spec.containers[0].image
+deployment/dagster-code .spec.template.spec.containers[0].image
+kafkaconnect/kafka-connect .spec.image
+END
 }
 
-deploy() { # ENVIRONMENT SERVICES PYTHON
+deploy() { # ENVIRONMENT IMAGE...
   "$here/render.sh" "$@" | kubectl apply --server-side --force-conflicts -f - || return 1
   # Services wait for Kafka by themselves; this one says why when it does not come.
   kubectl -n "$namespace" wait kafka/churnstream --for=condition=Ready --timeout="$patience" || return 1
@@ -26,18 +34,19 @@ deploy() { # ENVIRONMENT SERVICES PYTHON
 smoke() { node k8s/smoke.ts --within "${SMOKE_SECONDS:-600}"; }
 
 environment=$1
-services_before=$(running deployment/ingestion)
-python_before=$(running deployment/mlflow)
+shift
+mapfile -t before < <(running)
 
-if deploy "$@" && smoke; then
-  echo "$environment runs $2 and $3"
+if deploy "$environment" "$@" && smoke; then
+  echo "$environment runs $*"
   exit 0
 fi
-if [[ $services_before != *@sha256:* || $python_before != *@sha256:* ]]; then
+for image in "${before[@]}"; do
+  [[ $image == *@sha256:* ]] && continue
   echo "$environment does not run well, and there is nothing to go back to" >&2
   exit 1
-fi
-echo "$environment does not run well: back to $services_before and $python_before" >&2
-deploy "$environment" "$services_before" "$python_before" && smoke ||
+done
+echo "$environment does not run well: back to ${before[*]}" >&2
+deploy "$environment" "${before[@]}" && smoke ||
   echo "$environment does not run well with those either" >&2
 exit 1

@@ -16,8 +16,10 @@ const skip = checkers.missing === undefined ? false : `no kustomize: ${checkers.
 const script = fileURLToPath(new URL('release.sh', import.meta.url))
 const imageOf = (name: string, digit: string) =>
   `registry.example/churnstream/${name}@sha256:${digit.repeat(64)}`
-const before = { services: imageOf('services', 'a'), python: imageOf('python', 'b') }
-const next = { services: imageOf('services', 'c'), python: imageOf('python', 'd') }
+const names = ['services', 'mlflow', 'dagster', 'strimzi-connect']
+const before = names.map((name) => imageOf(name, 'a'))
+const next = names.map((name) => imageOf(name, 'b'))
+const [services = '', mlflow = ''] = next
 
 /**
  * Stands for a cluster: keeps what was applied, says what runs, and refuses to roll out what a test
@@ -28,8 +30,10 @@ set -euo pipefail
 echo "$*" >> "$CLUSTER/calls"
 case "$*" in
   apply*) n=$(find "$CLUSTER" -name 'applied-*' | wc -l); cat > "$CLUSTER/applied-$n"; cp "$CLUSTER/applied-$n" "$CLUSTER/now" ;;
-  *get*deployment/ingestion*) printf %s "$SERVICES_BEFORE" ;;
-  *get*deployment/mlflow*) printf %s "$PYTHON_BEFORE" ;;
+  *get*deployment/ingestion*) printf %s "$BEFORE_0" ;;
+  *get*deployment/mlflow*) printf %s "$BEFORE_1" ;;
+  *get*deployment/dagster-code*) printf %s "$BEFORE_2" ;;
+  *get*kafkaconnect*) printf %s "$BEFORE_3" ;;
   *get*deployments,statefulsets*) printf 'deployment.apps/ingestion\\nstatefulset.apps/scorer\\n' ;;
   *rollout*scorer*) ! grep -q "$BROKEN" "$CLUSTER/now" ;;
   *port-forward*) echo "Forwarding from 127.0.0.1:$PORT -> 8080"; exec sleep 600 ;;
@@ -63,7 +67,7 @@ async function release(options: {
     const { code, told } = await new Promise<{ code: number; told: string }>((resolve) => {
       execFile(
         script,
-        ['staging', next.services, next.python],
+        ['staging', ...next],
         {
           env: {
             ...process.env,
@@ -72,8 +76,9 @@ async function release(options: {
             CLUSTER: cluster,
             PORT: String((server.address() as AddressInfo).port),
             BROKEN: options.broken ?? 'nothing is broken',
-            SERVICES_BEFORE: options.firstTime ? '' : before.services,
-            PYTHON_BEFORE: options.firstTime ? '' : before.python,
+            ...Object.fromEntries(
+              before.map((image, index) => [`BEFORE_${index}`, options.firstTime ? '' : image]),
+            ),
             SMOKE_SECONDS: '0',
           },
         },
@@ -96,16 +101,16 @@ test('release.sh - what runs well stays', { skip }, async () => {
   const { code, told, applied } = await release({})
   assert.equal(code, 0, told)
   assert.equal(applied.length, 1)
-  for (const image of Object.values(next)) assert.ok(applied[0]?.includes(image), image)
+  for (const image of next) assert.ok(applied[0]?.includes(image), image)
 })
 
 test('release.sh - what does not start gives way to what ran before', { skip }, async () => {
-  const { code, told, applied } = await release({ broken: next.services })
+  const { code, told, applied } = await release({ broken: services })
   assert.equal(code, 1)
-  assert.match(told, /back to .*services@sha256:aaaa/)
+  assert.match(told, /back to .*services@sha256:aaaa.*strimzi-connect@sha256:aaaa/)
   assert.equal(applied.length, 2)
-  for (const image of Object.values(before)) assert.ok(applied[1]?.includes(image), image)
-  for (const image of Object.values(next)) assert.ok(!applied[1]?.includes(image), image)
+  for (const image of before) assert.ok(applied[1]?.includes(image), image)
+  for (const image of next) assert.ok(!applied[1]?.includes(image), image)
 })
 
 test('release.sh - so does what starts and lets no records through', { skip }, async () => {
@@ -116,18 +121,22 @@ test('release.sh - so does what starts and lets no records through', { skip }, a
 })
 
 test('release.sh - without anything before it says so', { skip }, async () => {
-  const { code, told, applied } = await release({ broken: next.python, firstTime: true })
+  const { code, told, applied } = await release({ broken: mlflow, firstTime: true })
   assert.equal(code, 1)
   assert.match(told, /nothing to go back to/)
   assert.equal(applied.length, 1)
 })
 
-test('render.sh - a tag is refused', { skip }, async () => {
-  const render = fileURLToPath(new URL('render.sh', import.meta.url))
-  const code = await new Promise((resolve) => {
-    execFile(render, ['prod', 'registry.example/churnstream/services:1.2', next.python], (error) =>
-      resolve(error?.code),
-    )
-  })
-  assert.equal(code, 2)
+test('render.sh - a tag is refused, and so is an image that is missing', { skip }, async () => {
+  const render = (...images: string[]) =>
+    new Promise((resolve) => {
+      const env = { ...process.env, KUSTOMIZE: checkers.kustomize ?? '' }
+      const file = fileURLToPath(new URL('render.sh', import.meta.url))
+      execFile(file, ['prod', ...images], { env, maxBuffer: 1 << 26 }, (error) =>
+        resolve(Number(error?.code ?? 0)),
+      )
+    })
+  assert.equal(await render(...next), 0)
+  assert.equal(await render('registry.example/churnstream/services:1.2', ...next.slice(1)), 2)
+  assert.equal(await render(...next.slice(1)), 2)
 })

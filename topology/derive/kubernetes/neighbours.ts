@@ -1,5 +1,5 @@
 // What runs in the namespace beside our services, and whom does each of it call?
-import type { Dependency } from '../../src/index.ts'
+import { warehouse, type Dependency } from '../../src/index.ts'
 import { connectName } from './cluster.ts'
 
 type Labels = Readonly<Record<string, string>>
@@ -9,6 +9,8 @@ export interface Neighbour {
   readonly labels: Labels
   /** Where it is called; absent: nobody calls it. */
   readonly port?: number
+  /** Where Prometheus asks it, if it does. */
+  readonly metricsPort?: number
   readonly usesKafka: boolean
   /** Other neighbours, by name. */
   readonly calls: readonly string[]
@@ -26,7 +28,11 @@ const ours = (name: string, rest: Partial<Omit<Neighbour, 'name' | 'labels'>> = 
   ...rest,
 })
 
-export const schemaRegistry = ours('schema-registry', { port: 8080, reaches: ['database'] })
+export const schemaRegistry = ours('schema-registry', {
+  port: 8080,
+  metricsPort: 9000,
+  reaches: ['database'],
+})
 export const mlflow = ours('mlflow', { port: 5000, reaches: ['database', 'model-files'] })
 const dagsterCode = ours('dagster-code', {
   port: 4000,
@@ -44,9 +50,19 @@ export const neighbours: readonly Neighbour[] = [
     ours(name, { calls: [dagsterCode.name], reaches: ['database'] }),
   ),
   {
-    ...ours(connectName, { usesKafka: true, calls: [schemaRegistry.name] }),
+    // Its workers also call each other: one of them decides.
+    ...ours(connectName, {
+      port: 8083,
+      metricsPort: 9404,
+      usesKafka: true,
+      calls: [schemaRegistry.name, connectName],
+      reaches: ['database'],
+    }),
     // Its pods are made by Strimzi, which names them.
     labels: { 'strimzi.io/cluster': connectName, 'strimzi.io/kind': 'KafkaConnect' },
-    reaches: ['database'],
   },
+  ours(warehouse, {
+    calls: [connectName],
+    reaches: ['database'],
+  }),
 ]

@@ -101,7 +101,7 @@ function ofProcess(process: Process): Manifest {
 }
 
 function ofNeighbour(neighbour: Neighbour): Manifest {
-  const { name, labels, port, usesKafka, calls, reaches } = neighbour
+  const { name, labels, port, metricsPort, usesKafka, calls, reaches } = neighbour
   const called = neighbours.filter((other) => calls.includes(other.name))
   // MLflow tells of a moved alias at the address that the service's own Service has.
   const told = name === mlflow.name ? processes.filter(isTold) : []
@@ -109,9 +109,12 @@ function ofNeighbour(neighbour: Neighbour): Manifest {
   return policy(name, {
     podSelector: { matchLabels: labels },
     ...both,
-    ...(port === undefined || callers.length === 0
-      ? {}
-      : { ingress: [{ from: callers, ports: tcp(port) }] }),
+    ingress: [
+      ...(port === undefined ? [] : [{ from: callers, ports: tcp(port) }]),
+      ...(metricsPort === undefined
+        ? []
+        : [{ from: [inNamespace(otherNamespaces.monitoring)], ports: tcp(metricsPort) }]),
+    ],
     egress: [
       ...(usesKafka ? [toKafka] : []),
       ...called.map(toNeighbour),
