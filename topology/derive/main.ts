@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { deriveSchemas } from '@churnstream/schemas/derive'
+import { aclsFile } from './acls.ts'
 import { connectFiles } from './connect.ts'
 import { topologyPage } from './diagram.ts'
 import { deriveObservability } from './observability/index.ts'
@@ -16,6 +17,7 @@ const files = new Map([
   ...deriveObservability(),
   ...connectFiles(),
   ['topology/topics.json', topicsFile()],
+  ['topology/acls.json', aclsFile()],
 ])
 
 const different: string[] = []

@@ -12,7 +12,7 @@ export interface WarehouseTable {
   readonly keyColumn?: string
 }
 
-/** Of the topology's names for Kafka Connect: topics, groups and dead letters begin so. */
+/** Of Kafka Connect: its own topics, its groups and its dead letters all begin so. */
 export const connectPrefix = 'connect-'
 /** The schema of the tables, and the database and role that it is in. */
 export const warehouse = 'warehouse'
