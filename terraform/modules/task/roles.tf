@@ -39,42 +39,49 @@ resource "aws_iam_role_policy" "execution" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat(
-      [
-        {
-          Sid      = "Token"
-          Effect   = "Allow"
-          Action   = "ecr:GetAuthorizationToken"
-          Resource = "*"
-        },
-        {
-          Sid      = "Images"
-          Effect   = "Allow"
-          Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-          Resource = "arn:aws:ecr:${var.placement.region}:${var.placement.account_id}:repository/${var.placement.name}/*"
-        },
-        {
-          Sid      = "OwnLogs"
-          Effect   = "Allow"
-          Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-          Resource = "${aws_cloudwatch_log_group.this.arn}:*"
-        },
-      ],
-      length(local.all_secrets) == 0 ? [] : [
-        {
-          Sid      = "OwnSecrets"
-          Effect   = "Allow"
-          Action   = "secretsmanager:GetSecretValue"
-          Resource = local.secret_arns
-        },
-        {
-          Sid       = "OpenThem"
-          Effect    = "Allow"
-          Action    = "kms:Decrypt"
-          Resource  = var.placement.kms_key_arn
-          Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.placement.region}.amazonaws.com" } }
-        },
-      ],
-    )
+    Statement = [
+      {
+        Sid      = "Token"
+        Effect   = "Allow"
+        Action   = "ecr:GetAuthorizationToken"
+        Resource = "*"
+      },
+      {
+        Sid      = "Images"
+        Effect   = "Allow"
+        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Resource = "arn:aws:ecr:${var.placement.region}:${var.placement.account_id}:repository/${var.placement.name}/*"
+      },
+      {
+        Sid      = "OwnLogs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "${aws_cloudwatch_log_group.this.arn}:*"
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy" "secrets" {
+  count = length(local.all_secrets) == 0 ? 0 : 1
+
+  name = "secrets"
+  role = aws_iam_role.execution.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = "secretsmanager:GetSecretValue"
+        Resource = local.secret_arns
+      },
+      {
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = var.placement.kms_key_arn
+        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.placement.region}.amazonaws.com" } }
+      },
+    ]
   })
 }
