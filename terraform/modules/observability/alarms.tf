@@ -102,13 +102,13 @@ resource "aws_cloudwatch_metric_alarm" "database" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "refused" {
-  count = var.load_balancer == null ? 0 : 1
+  count = var.on_ecs ? 1 : 0
 
   alarm_name          = "${var.name}-load-balancer-errors"
   alarm_description   = "Answers of 5xx"
   namespace           = "AWS/ApplicationELB"
   metric_name         = "HTTPCode_Target_5XX_Count"
-  dimensions          = { LoadBalancer = var.load_balancer.arn_suffix }
+  dimensions          = { LoadBalancer = var.load_balancer_arn_suffix }
   statistic           = "Sum"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 50

@@ -34,7 +34,7 @@ locals {
 
 module "collector" {
   source = "../service"
-  count  = length(var.services) == 0 ? 0 : 1
+  count  = var.on_ecs ? 1 : 0
 
   placement      = var.placement
   name           = "collector"

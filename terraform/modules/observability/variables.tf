@@ -65,9 +65,14 @@ variable "database" {
   })
 }
 
-variable "load_balancer" {
-  description = "Null where there is none."
-  type        = object({ arn_suffix = string })
+variable "on_ecs" {
+  description = "Whether services, collector and load balancer are there; k8s/ has its own."
+  type        = bool
+}
+
+variable "load_balancer_arn_suffix" {
+  description = "By which CloudWatch knows it; null where there is none."
+  type        = string
   default     = null
 }
 

@@ -156,22 +156,23 @@ module "kubernetes" {
 module "observability" {
   source = "../observability"
 
-  name               = var.name
-  account_id         = local.account_id
-  region             = var.region
-  kms_key_arn        = module.encryption.key_arn
-  log_retention_days = var.log_retention_days
-  rules              = file("${path.module}/../../../observability/prometheus/rules.yml")
-  page_emails        = var.page_emails
-  ticket_emails      = var.ticket_emails
-  has_grafana        = var.has_grafana
-  kafka              = { cluster_name = module.kafka.cluster_name, brokers = length(var.zones) }
-  groups             = local.topology.groups
-  database           = { identifier = module.database.identifier, most_connections = var.database.most_connections }
-  load_balancer      = local.on_ecs ? { arn_suffix = module.load_balancer[0].arn_suffix } : null
-  namespace          = local.on_ecs ? module.cluster[0].namespace : null
-  placement          = local.placement
-  collector_image    = var.images.collector
+  name                     = var.name
+  account_id               = local.account_id
+  region                   = var.region
+  kms_key_arn              = module.encryption.key_arn
+  log_retention_days       = var.log_retention_days
+  rules                    = file("${path.module}/../../../observability/prometheus/rules.yml")
+  page_emails              = var.page_emails
+  ticket_emails            = var.ticket_emails
+  has_grafana              = var.has_grafana
+  kafka                    = { cluster_name = module.kafka.cluster_name, brokers = length(var.zones) }
+  groups                   = local.topology.groups
+  database                 = { identifier = module.database.identifier, most_connections = var.database.most_connections }
+  on_ecs                   = local.on_ecs
+  load_balancer_arn_suffix = local.on_ecs ? module.load_balancer[0].arn_suffix : null
+  namespace                = local.on_ecs ? module.cluster[0].namespace : null
+  placement                = local.placement
+  collector_image          = var.images.collector
 
   services = {
     for name, service in module.service : name => {

@@ -3,7 +3,8 @@
 resource "aws_lb_target_group" "this" {
   count = var.http == null ? 0 : 1
 
-  name                 = "${var.placement.name}-${var.name}"
+  # The whole name of some would be longer than AWS takes.
+  name_prefix          = "${substr(var.name, 0, 5)}-"
   vpc_id               = var.placement.vpc_id
   target_type          = "ip"
   protocol             = "HTTP"
@@ -16,6 +17,12 @@ resource "aws_lb_target_group" "this" {
     interval            = 10
     healthy_threshold   = 2
     unhealthy_threshold = 3
+  }
+
+  tags = { Name = "${var.placement.name}-${var.name}" }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 
