@@ -10,6 +10,9 @@ const usage = `npm test -- [--only unit|integration|python|slow] [PATTERN]
 Runs unit tests, tests on real servers and the Python tests. With PATTERN only the test files whose
 path contains it. The slow ones, in which Dagster's own clock decides, run when they are asked for.`
 
+/** What `npm run infra:check` runs alone. */
+const infrastructure = ['terraform', 'k8s']
+
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,7 +35,7 @@ if (values.help) {
 
 async function runAll(): Promise<number> {
   const files = globSync(
-    ['schemas/**/*.test.ts', 'topology/**/*.test.ts', 'services/**/*.test.ts'],
+    ['schemas', 'topology', 'services', ...infrastructure].map((folder) => `${folder}/**/*.test.ts`),
     {
       cwd: root,
       exclude: (name) => name === 'node_modules',
