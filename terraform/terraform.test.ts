@@ -136,6 +136,13 @@ const all: readonly Service[] = Object.values(services)
 const ownProcesses = all.filter(({ within }) => within === undefined)
 
 const own: Partial<Record<string, { secrets: string[]; buckets: string[] }>> = {
+  ingestion: {
+    secrets: [
+      'arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-keys-abcdef',
+      'arn:aws:secretsmanager:eu-west-1:123456789012:secret:player-key-abcdef',
+    ],
+    buckets: [],
+  },
   scorer: { secrets: [], buckets: ['arn:aws:s3:::models/*'] },
   monitor: { secrets: [], buckets: ['arn:aws:s3:::models/*'] },
   'registry-bridge': {

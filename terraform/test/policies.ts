@@ -15,7 +15,7 @@ export interface Policy {
   readonly breaks: { readonly type: string; readonly values: Readonly<Record<string, unknown>> }
 }
 
-const world = (range: unknown): boolean => typeof range === 'string' && /\/0$/.test(range)
+const world = (range: unknown): boolean => typeof range === 'string' && range.endsWith('/0')
 
 const ofType = (resources: readonly Resource[], type: string): Resource[] =>
   resources.filter((resource) => resource.type === type)

@@ -92,7 +92,8 @@ export function openWorkspace({ binary, plugins }: Installation): Workspace {
       if (!initialised.has(cwd)) {
         const init = ['init', '-backend=false', '-input=false', `-plugin-dir=${plugins}`]
         const answer = await spawned(binary, [...init, '-no-color'], cwd)
-        if (answer.code !== 0) throw new Error(`terraform init in ${root} failed:\n${answer.output}`)
+        if (answer.code !== 0)
+          throw new Error(`terraform init in ${root} failed:\n${answer.output}`)
         initialised.add(cwd)
       }
       return spawned(binary, args, cwd)

@@ -61,6 +61,16 @@ override_resource {
   values = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:webhook-abcdef" }
 }
 
+override_resource {
+  target = module.platform.module.player_key.aws_secretsmanager_secret_version.this
+  values = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:player-key-abcdef" }
+}
+
+override_resource {
+  target = module.platform.aws_secretsmanager_secret.by_hand["api-keys"]
+  values = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-keys-abcdef" }
+}
+
 run "dev" {
   command = plan
   module { source = "./envs/dev" }

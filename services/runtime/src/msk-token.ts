@@ -41,7 +41,10 @@ export function toMskToken(region: string, credentials: Credentials, at: Date): 
     .join('&')
   const request = ['GET', '/', query, `host:${host}`, '', 'host', sha256('')].join('\n')
   const text = ['AWS4-HMAC-SHA256', time, scope.join('/'), sha256(request)].join('\n')
-  const key = scope.reduce<string | Buffer>((key, part) => hmac(key, part), `AWS4${secretAccessKey}`)
+  const key = scope.reduce<string | Buffer>(
+    (key, part) => hmac(key, part),
+    `AWS4${secretAccessKey}`,
+  )
   const signature = hmac(key, text).toString('hex')
   const url = `https://${host}/?${query}&X-Amz-Signature=${signature}&User-Agent=churnstream`
   return Buffer.from(url).toString('base64url')

@@ -99,10 +99,24 @@ module "webhook_secret" {
   kms_key_arn = module.encryption.key_arn
 }
 
-# A Fernet key is no password: put there by hand once, as the README says.
-resource "aws_secretsmanager_secret" "webhook_encryption" {
-  name                    = "${var.name}/mlflow-webhook-encryption"
-  description             = "Under which MLflow keeps the secrets of its webhooks"
+# Another key makes another player of everybody: it is never made anew.
+module "player_key" {
+  source = "../secret"
+
+  name        = "${var.name}/player-id-key"
+  description = "Under which a player's id becomes a pseudonym"
+  kms_key_arn = module.encryption.key_arn
+}
+
+# What is no password is put there by hand, as the README says.
+resource "aws_secretsmanager_secret" "by_hand" {
+  for_each = {
+    mlflow-webhook-encryption = "Under which MLflow keeps the secrets of its webhooks: a Fernet key"
+    api-keys                  = "Digests of the keys of those who send events, as npm run api-key makes them"
+  }
+
+  name                    = "${var.name}/${each.key}"
+  description             = each.value
   kms_key_id              = module.encryption.key_arn
   recovery_window_in_days = 30
 }

@@ -78,6 +78,14 @@ locals {
     }
   }
 
+  # Who sends events, and how a player becomes a pseudonym, only ingestion knows.
+  own_secrets = {
+    ingestion = {
+      API_KEYS      = aws_secretsmanager_secret.by_hand["api-keys"].arn
+      PLAYER_ID_KEY = "${module.player_key.arn}:password::"
+    }
+  }
+
   policies = {
     for name, service in local.topology.services : name => merge(
       { kafka = module.kafka.policies[name] },
@@ -125,9 +133,12 @@ module "service" {
     { HTTP_HOST = "0.0.0.0", HTTP_PORT = tostring(each.value.port) },
     [for dependency in each.value.reaches : local.of_dependency[dependency].environment]...
   )
-  secret_files = merge({}, [for dependency in each.value.reaches : local.of_dependency[dependency].secret_files]...)
-  files        = merge({}, [for dependency in each.value.reaches : local.of_dependency[dependency].files]...)
-  policies     = local.policies[each.key]
+  secret_files = merge(
+    lookup(local.own_secrets, each.key, {}),
+    [for dependency in each.value.reaches : local.of_dependency[dependency].secret_files]...
+  )
+  files    = merge({}, [for dependency in each.value.reaches : local.of_dependency[dependency].files]...)
+  policies = local.policies[each.key]
 
   connections = {
     for name in concat(
@@ -184,7 +195,7 @@ module "mlflow" {
   network_range              = var.network_range
   artifacts_bucket           = module.object_storage.names["models"]
   artifacts_policy           = module.object_storage.write_policies["models"]
-  webhook_encryption_key_arn = aws_secretsmanager_secret.webhook_encryption.arn
+  webhook_encryption_key_arn = aws_secretsmanager_secret.by_hand["mlflow-webhook-encryption"].arn
 
   database = {
     secret_arn        = module.database.secret_arns["mlflow"]
