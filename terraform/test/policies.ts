@@ -146,7 +146,7 @@ export const policies: readonly Policy[] = [
         inBlock(transit, 'client_broker') !== 'TLS' ||
         inBlock(transit, 'in_cluster') !== true ||
         inBlock(values, 'client_authentication', 'unauthenticated') !== false ||
-        inBlock(values, 'client_authentication', 'tls') !== undefined
+        [inBlock(values, 'client_authentication', 'tls') ?? []].flat().length > 0
       )
     }),
     breaks: {

@@ -15,13 +15,19 @@ interface Module {
   readonly child_modules?: readonly Module[]
 }
 
+interface Change {
+  readonly address: string
+  readonly type: string
+  readonly change: { readonly after: Resource['values'] | null }
+}
+
 interface Line {
   readonly type?: string
   readonly '@testfile'?: string
   readonly '@testrun'?: string
   readonly test_run?: { readonly status?: string }
   readonly test_state?: { readonly root_module?: Module }
-  readonly test_plan?: { readonly planned_values?: { readonly root_module?: Module } }
+  readonly test_plan?: { readonly resource_changes?: readonly Change[] }
   readonly diagnostic?: { severity: string; summary: string; detail?: string }
 }
 
@@ -43,14 +49,20 @@ export function parseTestRuns(output: string): TestRun[] {
     runs.set(key, run)
     if (line.test_run?.status !== undefined) run.status = line.test_run.status
     if (problem !== null) run.problems = [...run.problems, problem]
-    const root = line.test_state?.root_module ?? line.test_plan?.planned_values?.root_module
-    if (root) run.resources = resourcesOf(root)
+    if (line.test_state?.root_module) run.resources = resourcesOf(line.test_state.root_module)
+    if (line.test_plan) run.resources = (line.test_plan.resource_changes ?? []).map(toResource)
   }
   if (runs.size === 0 || problems.length > 0) {
     throw new Error(problems.join('\n') || `terraform test ran nothing:\n${output}`)
   }
   return [...runs.values()]
 }
+
+const toResource = ({ address, type, change }: Change): Resource => ({
+  address,
+  type,
+  values: change.after ?? {},
+})
 
 function resourcesOf(module: Module): Resource[] {
   return [...(module.resources ?? []), ...(module.child_modules ?? []).flatMap(resourcesOf)]

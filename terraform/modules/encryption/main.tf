@@ -23,7 +23,9 @@ resource "aws_kms_key" "this" {
         Resource  = "*"
         Condition = {
           ArnLike = {
-            "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${var.region}:${var.account_id}:log-group:/${var.name}/*"
+            "kms:EncryptionContext:aws:logs:arn" = [
+              for group in ["/${var.name}/*", "/aws/eks/${var.name}-*"] : "arn:aws:logs:${var.region}:${var.account_id}:log-group:${group}"
+            ]
           }
         }
       },

@@ -56,7 +56,8 @@ resource "aws_msk_cluster" "this" {
   cluster_name           = var.name
   kafka_version          = var.kafka_version
   number_of_broker_nodes = local.brokers
-  enhanced_monitoring    = "PER_TOPIC_PER_BROKER"
+  # Lag of groups is in every level; by topic each metric of each topic would be paid for.
+  enhanced_monitoring = "PER_BROKER"
 
   broker_node_group_info {
     instance_type   = var.broker_type

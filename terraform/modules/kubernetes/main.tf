@@ -33,6 +33,7 @@ resource "aws_cloudwatch_log_group" "this" {
   # EKS writes to this name and to no other.
   name              = "/aws/eks/${local.full_name}/cluster"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_eks_cluster" "this" {

@@ -5,9 +5,8 @@ for name in $DATABASES; do
 SELECT format('CREATE ROLE %I LOGIN', :'name')
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'name') \gexec
 ALTER ROLE :"name" PASSWORD :'password';
--- The administrator of RDS is no superuser: it gives away only what it is a member of.
-SELECT format('GRANT %I TO CURRENT_USER', :'name')
-  WHERE NOT pg_has_role(current_user, :'name', 'MEMBER') \gexec
+-- The administrator of RDS is no superuser: it gives away only as whom it could act.
+GRANT :"name" TO CURRENT_USER;
 SELECT format('CREATE DATABASE %I OWNER %I', :'name', :'name')
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \gexec
 REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
