@@ -47,7 +47,7 @@ export async function openRawBroker(connection: KafkaConnection): Promise<RawBro
   const client = new Kafka({
     brokers: [...brokers],
     ...(tls === undefined ? {} : { ssl: { ...tls } }),
-    ...(sasl === undefined ? {} : { sasl: { mechanism: 'scram-sha-512', ...sasl } }),
+    ...(sasl && 'password' in sasl ? { sasl: { mechanism: 'scram-sha-512', ...sasl } } : {}),
     logLevel: kafkajs.logLevel.NOTHING,
     retry: { retries: 0 },
   })

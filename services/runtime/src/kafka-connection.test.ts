@@ -43,7 +43,21 @@ test('toKafkaConnection - TLS alone trusts whom Node trusts', () => {
   assert.deepEqual(connectionOf({ KAFKA_SECURITY_PROTOCOL: 'SSL' }).tls, {})
 })
 
+test('toKafkaConnection - on MSK a role enters, without a password', () => {
+  const { sasl } = connectionOf({
+    KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
+    KAFKA_SASL_MECHANISM: 'AWS_MSK_IAM',
+    AWS_REGION: 'eu-west-1',
+  })
+  assert.deepEqual(sasl, { region: 'eu-west-1' })
+})
+
 for (const [what, env, said] of [
+  [
+    'a role in no region',
+    { KAFKA_SECURITY_PROTOCOL: 'SASL_SSL', KAFKA_SASL_MECHANISM: 'AWS_MSK_IAM' },
+    /AWS_REGION/,
+  ],
   ['a user over PLAINTEXT', { KAFKA_SASL_USERNAME: 'features' }, /KAFKA_SECURITY_PROTOCOL/],
   ['no password', { KAFKA_SECURITY_PROTOCOL: 'SASL_SSL' }, /KAFKA_SASL_USERNAME/],
   [

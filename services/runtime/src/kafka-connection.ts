@@ -15,7 +15,9 @@ export const clusterConfig = z.object({
   KAFKA_SECURITY_PROTOCOL: z.enum(['PLAINTEXT', 'SSL', 'SASL_SSL']).default('PLAINTEXT'),
   /** PEM of who signs the brokers' certificates; Node's own list unless told. */
   KAFKA_TLS_CA_FILE: z.string().min(1).optional(),
-  KAFKA_SASL_MECHANISM: z.enum(['SCRAM-SHA-512']).default('SCRAM-SHA-512'),
+  /** With the other one an IAM role enters a cluster of MSK, in the region that AWS_REGION names. */
+  KAFKA_SASL_MECHANISM: z.enum(['SCRAM-SHA-512', 'AWS_MSK_IAM']).default('SCRAM-SHA-512'),
+  AWS_REGION: z.string().min(1).optional(),
   KAFKA_SASL_USERNAME: z.string().min(1).optional(),
   KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
   SCHEMA_REGISTRY_URL: z.url(),
@@ -28,7 +30,10 @@ export type ClusterConfig = z.output<typeof clusterConfig>
 export interface KafkaConnection {
   readonly brokers: readonly string[]
   readonly tls?: { readonly ca?: string }
-  readonly sasl?: { readonly username: string; readonly password: string }
+  readonly sasl?:
+    | { readonly username: string; readonly password: string }
+    /** As the IAM role that the process has. */
+    | { readonly region: string }
 }
 
 /** @throws FatalError when what the protocol needs is missing or cannot be read */
@@ -45,6 +50,12 @@ export function toKafkaConnection(
   const caFile = config.KAFKA_TLS_CA_FILE
   const tls = caFile === undefined ? {} : { ca: readPem(caFile) }
   if (protocol === 'SSL') return { brokers, tls }
+  if (config.KAFKA_SASL_MECHANISM === 'AWS_MSK_IAM') {
+    const { AWS_REGION: region } = config
+    if (region === undefined) throw new FatalError('AWS_MSK_IAM needs AWS_REGION')
+    if (username === undefined && password === undefined) return { brokers, tls, sasl: { region } }
+    throw new FatalError('with AWS_MSK_IAM a role is who enters: KAFKA_SASL_USERNAME means nothing')
+  }
   if (username === undefined || password === undefined) {
     throw new FatalError('SASL_SSL needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD_FILE')
   }

@@ -6,6 +6,7 @@ import type {
   Kafka as KafkajsClient,
   Message,
   Producer as KafkajsProducer,
+  SASLOptions,
   TopicMessages,
   Transaction as KafkajsTransaction,
   logLevel,
@@ -62,7 +63,7 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
     clientId: options.clientId,
     brokers: [...options.brokers],
     ...(tls === undefined ? {} : { ssl: { ...tls } }),
-    ...(sasl === undefined ? {} : { sasl: { mechanism: 'scram-sha-512', ...sasl } }),
+    ...(sasl === undefined ? {} : { sasl: toSasl(sasl) }),
     connectionTimeout: 5_000,
     requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
@@ -515,6 +516,19 @@ async function ensureTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<
       `topic ${spec.name} has ${found ?? 0} partitions and the topology says ${spec.partitions}: ` +
         'players would change lanes. Make a new topic, or set the topology to what exists.',
     )
+  }
+}
+
+function toSasl(sasl: NonNullable<KafkaConnection['sasl']>): SASLOptions {
+  if ('password' in sasl) return { mechanism: 'scram-sha-512', ...sasl }
+  let tokens: (() => Promise<{ value: string }>) | undefined
+  return {
+    mechanism: 'oauthbearer',
+    // Loaded where it is needed: AWS's ways to find a role's keys are large.
+    async oauthBearerProvider() {
+      tokens ??= (await import('../msk-token.ts')).createMskTokens(sasl.region)
+      return tokens()
+    },
   }
 }
 
