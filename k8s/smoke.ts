@@ -1,5 +1,6 @@
 // Do events flow through the cluster that kubectl is pointed at? node k8s/smoke.ts [--within 600]
-import { loopMetrics, processIds, services, type Service } from '../topology/src/index.ts'
+import { loopMetrics } from '../topology/src/metrics/index.ts'
+import { processIds, services, type Service } from '../topology/src/services.ts'
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'

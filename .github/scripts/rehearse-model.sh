@@ -6,19 +6,20 @@ cd "$(dirname "$0")/../.."
 
 market=$1
 variant=$2
-data=$(mktemp -d)
-npm run --silent demo -- --data "$data" --free-ports --for 20m --rate 200 > "$data/demo.log" 2>&1 &
+work=$(mktemp -d)
+data=$work/data
+npm run --silent demo -- --data "$data" --free-ports --for 20m --rate 200 > "$work/demo.log" 2>&1 &
 demo=$!
 finish() {
   kill "$demo" 2> /dev/null || true
   wait "$demo" || true
-  rm -rf "$data"
+  rm -rf "$work"
 }
 trap finish EXIT
 
-until grep -q 'all services are ready' "$data/demo.log"; do
+until grep -q 'all services are ready' "$work/demo.log"; do
   if ! kill -0 "$demo" 2> /dev/null; then
-    cat "$data/demo.log" >&2
+    cat "$work/demo.log" >&2
     exit 1
   fi
   sleep 1

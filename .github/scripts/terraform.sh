@@ -10,7 +10,7 @@ printf '%s\n' "$TERRAFORM_BACKEND" > "$files/backend.hcl"
 printf '%s\n' "$TERRAFORM_VARIABLES" > "$files/environment.tfvars"
 export TF_IN_AUTOMATION=true TF_INPUT=false
 
-terraform init -backend-config="$files/backend.hcl" >&2
+terraform init -lockfile=readonly -backend-config="$files/backend.hcl" >&2
 case $1 in
   plan)
     # The role of a pull request reads states, and nothing of the cloud itself.

@@ -12,6 +12,8 @@ export interface Neighbour {
   /** Where Prometheus asks it, if it does. */
   readonly metricsPort?: number
   readonly usesKafka: boolean
+  /** Reads Secrets from the Kubernetes API itself. */
+  readonly asksKubernetes?: true
   /** Other neighbours, by name. */
   readonly calls: readonly string[]
   readonly reaches: readonly Dependency[]
@@ -55,6 +57,7 @@ export const neighbours: readonly Neighbour[] = [
       port: 8083,
       metricsPort: 9404,
       usesKafka: true,
+      asksKubernetes: true,
       calls: [schemaRegistry.name, connectName],
       reaches: ['database'],
     }),

@@ -28,6 +28,7 @@ const privateAddresses = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map((
 /** Hands a pod the credentials of its service account, where EKS Pod Identity does. */
 const podIdentity = { ipBlock: { cidr: '169.254.170.23/32' } }
 
+const toKubernetes = { to: [outside], ports: tcp(443, 6443) }
 const toKafka = { to: [pods(kafkaPods)], ports: tcp(kafkaPort) }
 const toNeighbour = ({ labels, port }: Neighbour) => ({
   to: [pods(labels)],
@@ -101,7 +102,7 @@ function ofProcess(process: Process): Manifest {
 }
 
 function ofNeighbour(neighbour: Neighbour): Manifest {
-  const { name, labels, port, metricsPort, usesKafka, calls, reaches } = neighbour
+  const { name, labels, port, metricsPort, usesKafka, asksKubernetes, calls, reaches } = neighbour
   const called = neighbours.filter((other) => calls.includes(other.name))
   // MLflow tells of a moved alias at the address that the service's own Service has.
   const told = name === mlflow.name ? processes.filter(isTold) : []
@@ -117,6 +118,7 @@ function ofNeighbour(neighbour: Neighbour): Manifest {
     ],
     egress: [
       ...(usesKafka ? [toKafka] : []),
+      ...(asksKubernetes ? [toKubernetes] : []),
       ...called.map(toNeighbour),
       ...told.map((service) => ({
         to: [pods(labelsOf(service.name))],
@@ -148,8 +150,8 @@ const ofStrimzi = (): Manifest =>
     policyTypes: ['Egress'],
     egress: [
       { to: [pods({ 'strimzi.io/cluster': clusterName })] },
-      // The Kubernetes API: racks of nodes, users and topics.
-      { to: [outside], ports: tcp(443, 6443) },
+      // Racks of nodes, users and topics.
+      toKubernetes,
     ],
   })
 
