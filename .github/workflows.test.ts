@@ -162,7 +162,7 @@ test('commands - are those of package.json and of files that are there', () => {
       accessSync(`${root}${file}`)
     }
   }
-  for (const name of ['check', 'test', 'faults', 'bench', 'demo', 'model']) {
+  for (const name of ['check', 'test', 'infra:check', 'faults', 'bench', 'model']) {
     assert.ok(named.has(name), `nobody runs npm run ${name}`)
   }
 })

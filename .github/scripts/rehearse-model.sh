@@ -8,7 +8,9 @@ market=$1
 variant=$2
 work=$(mktemp -d)
 data=$work/data
-npm run --silent demo -- --data "$data" --free-ports --for 20m --rate 200 > "$work/demo.log" 2>&1 &
+# As npm run demo does it; npm itself would keep the signal that ends it.
+node topology/local/with-setup.mjs services/end-to-end/demo/main.ts \
+  --data "$data" --free-ports --for 20m --rate 200 > "$work/demo.log" 2>&1 &
 demo=$!
 finish() {
   kill "$demo" 2> /dev/null || true
@@ -26,7 +28,7 @@ until grep -q 'all services are ready' "$work/demo.log"; do
 done
 
 model() { npm run --silent model -- "$@" --data-dir "$data" --json; }
-trained=$(model train --market "$market" --variant "$variant" | tail -n 1)
+trained=$(model train --market "$market" --variant "$variant")
 version=$(node -p 'JSON.parse(process.argv[1]).version' "$trained")
 echo "trained churn-$market version $version"
 model check "$market" "$version"
