@@ -17,19 +17,29 @@ import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { promisify } from 'node:util'
 import { policies, protection, statementsOf, type Resource } from './test/policies.ts'
-import { findTerraform, openWorkspace, spawned, terraformFolder } from './test/run-terraform.ts'
+import {
+  findTerraform,
+  openWorkspace,
+  spawned,
+  terraformFolder,
+  type Installation,
+} from './test/run-terraform.ts'
 import { parseTestRuns, type TestRun } from './test/test-runs.ts'
 
 const found = findTerraform()
-const skip = 'missing' in found ? `Terraform is not checked: ${found.missing}` : false
-if (typeof skip === 'string') console.log(skip)
-
 const environments = 'tests/environments.tftest.hcl'
 
 const text = (file: string): string => readFileSync(join(terraformFolder, file), 'utf8')
 
-suite('terraform', { skip }, () => {
-  if ('missing' in found) return
+if ('missing' in found) {
+  const skip = `Terraform is not checked: ${found.missing}`
+  console.log(skip)
+  test('terraform - what Terraform itself says', { skip })
+} else {
+  suite('terraform', () => checkWith(found))
+}
+
+function checkWith(found: Installation): void {
   const workspace = openWorkspace(found)
   after(() => workspace[Symbol.dispose]())
 
@@ -102,7 +112,7 @@ suite('terraform', { skip }, () => {
       }
     })
   })
-})
+}
 
 test('terraform - what must outlive a mistake says so', () => {
   for (const [file, kinds] of [
