@@ -1,23 +1,45 @@
 // Does the configuration hold what it promises, as Terraform itself reads it on a mocked AWS?
 import { principals, services, deadLetterTopic, type Service } from '@churnstream/topology'
 import assert from 'node:assert/strict'
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import {
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
+import { promisify } from 'node:util'
 import { policies, protection, statementsOf, type Resource } from './test/policies.ts'
-import { findTerraform, openWorkspace, spawned, terraformFolder } from './test/run-terraform.ts'
+import {
+  findTerraform,
+  openWorkspace,
+  spawned,
+  terraformFolder,
+  type Installation,
+} from './test/run-terraform.ts'
 import { parseTestRuns, type TestRun } from './test/test-runs.ts'
 
 const found = findTerraform()
-const skip = 'missing' in found ? `Terraform is not checked: ${found.missing}` : false
-if (typeof skip === 'string') console.log(skip)
-
 const environments = 'tests/environments.tftest.hcl'
 
 const text = (file: string): string => readFileSync(join(terraformFolder, file), 'utf8')
 
-suite('terraform', { skip }, () => {
-  if ('missing' in found) return
+if ('missing' in found) {
+  const skip = `Terraform is not checked: ${found.missing}`
+  console.log(skip)
+  test('terraform - what Terraform itself says', { skip })
+} else {
+  suite('terraform', () => checkWith(found))
+}
+
+function checkWith(found: Installation): void {
   const workspace = openWorkspace(found)
   after(() => workspace[Symbol.dispose]())
 
@@ -90,7 +112,7 @@ suite('terraform', { skip }, () => {
       }
     })
   })
-})
+}
 
 test('terraform - what must outlive a mistake says so', () => {
   for (const [file, kinds] of [
@@ -99,6 +121,21 @@ test('terraform - what must outlive a mistake says so', () => {
   ] as const) {
     assert.equal(text(file).match(/prevent_destroy\s*= true/g)?.length, kinds, file)
   }
+})
+
+test("prepare - a task's files are there for a user who cannot change them", async () => {
+  const home = mkdtempSync(join(tmpdir(), 'churnstream-prepare-'))
+  after(() => rmSync(home, { recursive: true, force: true }))
+  const [scratch, files] = [join(home, 'scratch'), join(home, 'files')]
+  for (const folder of [scratch, files]) mkdirSync(folder)
+  const script = text('modules/task/prepare.cjs')
+  const env = { FILE_DATABASE_URL: 'postgresql://…\n', OTHER: 'of nobody' }
+  await promisify(execFile)(process.execPath, ['-e', script, scratch, files], { env })
+  assert.deepEqual(readdirSync(files), ['DATABASE_URL'])
+  const written = join(files, 'DATABASE_URL')
+  assert.equal(readFileSync(written, 'utf8'), env.FILE_DATABASE_URL)
+  assert.equal(statSync(written).mode & 0o777, 0o444)
+  assert.equal(statSync(scratch).mode & 0o7777, 0o1777)
 })
 
 test('terraform - states of environments are apart, encrypted and locked', () => {

@@ -109,7 +109,7 @@ run "a_network_has_room" {
 run "images_are_never_replaced" {
   command = plan
   module { source = "./modules/container-registry" }
-  variables { images = ["services", "python"] }
+  variables { images = ["services", "mlflow"] }
 
   assert {
     condition = alltrue([

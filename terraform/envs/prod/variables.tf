@@ -23,7 +23,8 @@ variable "operator_ranges" {
 variable "images" {
   type = object({
     services        = string
-    python          = string
+    mlflow          = string
+    dagster         = string
     schema-registry = string
     collector       = string
     postgres        = string

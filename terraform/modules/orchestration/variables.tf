@@ -4,7 +4,7 @@ variable "placement" {
 }
 
 variable "image" {
-  description = "Has the repository at CHURNSTREAM_HOME, Node, and both Pythons."
+  description = "The target dagster of images/python.Dockerfile."
   type        = string
 }
 

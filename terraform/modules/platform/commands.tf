@@ -6,17 +6,17 @@ locals {
     topic-admin  = { image = "services", reaches = [], policies = {} }
     dead-letters = { image = "services", reaches = [], policies = {} }
     replay = {
-      image    = "python"
+      image    = "services"
       reaches  = ["mlflow"]
       policies = { models = local.buckets.read["models"], landing = local.buckets.write["landing"] }
     }
     model-cli = {
-      image    = "python"
+      image    = "dagster"
       reaches  = ["mlflow"]
       policies = { models = local.buckets.write["models"] }
     }
     verifier = {
-      image    = "python"
+      image    = "dagster"
       reaches  = ["mlflow", "database"]
       policies = { models = local.buckets.read["models"] }
     }

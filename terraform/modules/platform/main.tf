@@ -8,7 +8,7 @@ locals {
   on_ecs     = var.compute == "ecs"
 
   # What lies in the registry: ours, and what is copied into it.
-  image_names = toset(["services", "python", "schema-registry", "collector", "postgres"])
+  image_names = toset(["services", "mlflow", "dagster", "schema-registry", "collector", "postgres"])
 }
 
 module "encryption" {

@@ -188,7 +188,7 @@ module "mlflow" {
   count  = local.on_ecs ? 1 : 0
 
   placement                  = local.placement
-  image                      = var.images.python
+  image                      = var.images.mlflow
   domain                     = var.domain
   load_balancer              = local.door
   operator_ranges            = var.operator_ranges
@@ -218,7 +218,7 @@ module "orchestration" {
   count  = local.on_ecs ? 1 : 0
 
   placement        = local.placement
-  image            = var.images.python
+  image            = var.images.dagster
   domain           = var.domain
   instance         = file("${path.module}/../../../services/orchestration/instance/dagster.yaml")
   database_ca      = local.database_ca

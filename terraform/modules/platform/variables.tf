@@ -51,10 +51,11 @@ variable "kubernetes_administrator_role_arns" {
 }
 
 variable "images" {
-  description = "By digest, from this environment's registry; services and python are ours."
+  description = "By digest, from this environment's registry; services, mlflow and dagster are ours."
   type = object({
     services        = string
-    python          = string
+    mlflow          = string
+    dagster         = string
     schema-registry = string
     collector       = string
     postgres        = string

@@ -43,7 +43,7 @@ locals {
     readonlyRootFilesystem = true
     linuxParameters        = { capabilities = { drop = ["ALL"], add = [] } }
     entryPoint             = ["node"]
-    command                = ["-e", file("${path.module}/prepare.cjs")]
+    command                = ["-e", file("${path.module}/prepare.cjs"), "/tmp", local.folder]
     environment            = [for name, content in var.files : { name = "FILE_${name}", value = content }]
     secrets                = [for name, reference in var.secret_files : { name = "FILE_${name}", valueFrom = reference }]
     mountPoints            = [for mount in local.mounts : merge(mount, { readOnly = false })]
