@@ -26,6 +26,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 FRAME = struct.Struct(">qqiii")
 ANSWER_SECONDS = 30
+SCRAM = "SCRAM-SHA-512"
 
 
 def cluster_of(env: Mapping[str, str]) -> dict[str, str]:
@@ -37,7 +38,10 @@ def cluster_of(env: Mapping[str, str]) -> dict[str, str]:
     if "KAFKA_TLS_CA_FILE" in env:
         settings["ssl.ca.location"] = env["KAFKA_TLS_CA_FILE"]
     if settings["security.protocol"] == "SASL_SSL":
-        settings["sasl.mechanism"] = "SCRAM-SHA-512"
+        mechanism = env.get("KAFKA_SASL_MECHANISM", SCRAM)
+        if mechanism != SCRAM:
+            raise SystemExit(f"KAFKA_SASL_MECHANISM={mechanism}: only {SCRAM} is spoken here")
+        settings["sasl.mechanism"] = SCRAM
         settings["sasl.username"] = env["KAFKA_SASL_USERNAME"]
         settings["sasl.password"] = env["KAFKA_SASL_PASSWORD"]
     return settings

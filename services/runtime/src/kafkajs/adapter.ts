@@ -6,6 +6,7 @@ import type {
   Kafka as KafkajsClient,
   Message,
   Producer as KafkajsProducer,
+  SASLOptions,
   TopicMessages,
   Transaction as KafkajsTransaction,
   logLevel,
@@ -41,6 +42,12 @@ export interface KafkajsOptions extends KafkaConnection {
   readonly transactionTimeoutMs?: number
 }
 
+export function toSasl(sasl: NonNullable<KafkaConnection['sasl']>): SASLOptions {
+  if (!('token' in sasl)) return { mechanism: 'scram-sha-512', ...sasl }
+  const oauthBearerProvider = async () => ({ value: await sasl.token() })
+  return { mechanism: 'oauthbearer', oauthBearerProvider }
+}
+
 const requestTimeoutMs = 20_000
 const transactionTimeoutMs = 20_000
 /** Longer than a transaction may take, so that work in flight drains before a reassignment. */
@@ -62,7 +69,7 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
     clientId: options.clientId,
     brokers: [...options.brokers],
     ...(tls === undefined ? {} : { ssl: { ...tls } }),
-    ...(sasl === undefined ? {} : { sasl: { mechanism: 'scram-sha-512', ...sasl } }),
+    ...(sasl === undefined ? {} : { sasl: toSasl(sasl) }),
     connectionTimeout: 5_000,
     requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },

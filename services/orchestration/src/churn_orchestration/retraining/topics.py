@@ -25,6 +25,7 @@ from ..config import SETTINGS
 from ..errors import RefusedError, TroubleError
 
 ANSWER_SECONDS = 15
+SCRAM = "SCRAM-SHA-512"
 MAGIC = 0
 # Of the first byte and the schema's id.
 HEADER = 5
@@ -210,7 +211,10 @@ class Topics(dg.ConfigurableResource):
         if ca := os.environ.get("KAFKA_TLS_CA_FILE", ""):
             settings["ssl.ca.location"] = ca
         if settings["security.protocol"] == "SASL_SSL":
-            settings["sasl.mechanism"] = "SCRAM-SHA-512"
+            mechanism = os.environ.get("KAFKA_SASL_MECHANISM", SCRAM)
+            if mechanism != SCRAM:
+                raise RefusedError(f"KAFKA_SASL_MECHANISM={mechanism}: only {SCRAM} is spoken here")
+            settings["sasl.mechanism"] = SCRAM
             settings["sasl.username"] = os.environ.get("KAFKA_SASL_USERNAME", "")
             settings["sasl.password"] = os.environ.get("KAFKA_SASL_PASSWORD", "")
         return settings
