@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { deriveSchemas } from '@churnstream/schemas/derive'
+import { aclsFile } from './acls.ts'
 import { topologyPage } from './diagram.ts'
 import { deriveObservability } from './observability/index.ts'
 import { topicsFile } from './topics.ts'
@@ -14,6 +15,7 @@ const files = new Map([
   ['docs/topology.md', topologyPage()],
   ...deriveObservability(),
   ['topology/topics.json', topicsFile()],
+  ['topology/acls.json', aclsFile()],
 ])
 
 const different: string[] = []

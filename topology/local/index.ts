@@ -3,9 +3,12 @@ export {
   startStack,
   type KafkaListener,
   type PartName,
+  type Secured,
   type Stack,
   type StackOptions,
 } from './stack.ts'
+export { grantAccess } from './access.ts'
+export { certificatesIn } from './certificates.ts'
 export type { Crash, OnCrash, Server } from './server.ts'
 export type { S3Location } from './s3.ts'
 export { askDagster, dagsterVariables, startDagster, type Dagster } from './dagster.ts'

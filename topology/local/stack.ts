@@ -1,10 +1,11 @@
 // How do the servers come up together, and go down together?
 import { existsSync } from 'node:fs'
-import type { Context, KafkaListener, KafkaNode } from './context.ts'
+import { certificatesIn, makeCertificates } from './certificates.ts'
+import type { Context, KafkaListener, KafkaNode, Secured } from './context.ts'
 import { openDataDir } from './data-dir.ts'
 import { rssBytesOf } from './family.ts'
 import { kafkaSpec } from './kafka.ts'
-import { mlflowSpec, pythonEnv } from './mlflow.ts'
+import { mlflowSpec, mlflowUser, pythonEnv } from './mlflow.ts'
 import { createOwner, type ChildOptions, type OwnedProcess } from './owner.ts'
 import { findJava, findPython, serversDir, venvPython } from './places.mjs'
 import { choosePorts, freePorts } from './ports.ts'
@@ -14,7 +15,7 @@ import { registrySpec, registryUrl } from './registry.ts'
 import { createBucket, s3Location, s3Spec, type S3Location } from './s3.ts'
 import { startServer, type OnCrash, type PartName, type Server, type ServerSpec } from './server.ts'
 
-export type { KafkaListener } from './context.ts'
+export type { KafkaListener, Secured } from './context.ts'
 export type { PartName } from './server.ts'
 
 const usualParts: PartName[] = ['postgres', 'kafka', 's3', 'registry', 'mlflow']
@@ -42,6 +43,8 @@ export interface StackOptions {
   scrapes?: Readonly<Record<string, string>>
   /** The broker's own, for clients without a listener of their own, is always there. */
   kafkaListeners?: readonly KafkaListener[]
+  /** Kafka and PostgreSQL take TLS too, with certificates made at the start; MLflow asks who calls. */
+  secured?: Secured
   /** Ends a start that is under way; a running stack is ended by disposing of it. */
   signal?: AbortSignal
   onProgress?: (line: string) => void
@@ -53,12 +56,14 @@ export interface StackOptions {
 
 export interface Stack {
   kafka: { brokers: string[] }
+  /** Of the authority that signed what a secured stack shows. */
+  caFile: string
   /** The Confluent API. */
   registry: { url: string }
   /** Each of our databases is reached as its owner, any other as the admin. */
   postgres: { url(database: string): string }
   s3: S3Location
-  mlflow: { url: string; webhookSecret: string }
+  mlflow: { url: string; webhookSecret: string; user?: { username: string; password: string } }
   /** Answers where it was started. */
   prometheus: { url: string }
   /** The interpreter that has the packages of services/training. */
@@ -105,6 +110,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     python,
     kafkaNodes,
     kafkaListeners: options.kafkaListeners ?? [],
+    secured: options.secured,
     scrapes: options.scrapes ?? {},
     signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal,
   }
@@ -128,6 +134,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 
   try {
+    if (context.secured !== undefined) await makeCertificates(context)
     for (const name of parts) starts.set(name, start(name))
     await untilAll([...starts.values()], (error) => failed.abort(error))
   } catch (error) {
@@ -137,6 +144,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   onProgress(`the stack is up after ${seconds(startedAt)}`)
 
   return {
+    caFile: certificatesIn(dataDir.path).caFile,
     kafka: { brokers: kafkaNodes.map(({ port }) => `127.0.0.1:${port}`) },
     registry: { url: registryUrl(ports.registry) },
     postgres: {
@@ -146,6 +154,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     mlflow: {
       url: `http://127.0.0.1:${ports.mlflow}`,
       webhookSecret: dataDir.secrets.mlflowWebhookSecret,
+      ...(options.secured === undefined ? {} : { user: mlflowUser(options.secured) }),
     },
     prometheus: { url: `http://127.0.0.1:${ports.prometheus}` },
     python,

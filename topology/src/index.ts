@@ -2,4 +2,6 @@
 export * from './topics.ts'
 export * from './services.ts'
 export * from './cluster.ts'
+export * from './identities.ts'
+export * from './access.ts'
 export * from './metrics/index.ts'

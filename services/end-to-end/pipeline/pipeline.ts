@@ -1,4 +1,5 @@
 // How does the whole pipeline come up on one machine: servers, topics, model, services?
+import { makeApiKey } from '@churnstream/ingestion'
 import { createKafkajsKafka, createLog, messageOf, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, processIds, services, type ServiceId } from '@churnstream/topology'
 import {
@@ -10,9 +11,10 @@ import {
   type Dagster,
   type KafkaListener,
   type OwnedProcess,
+  type Secured,
   type Stack,
 } from '@churnstream/topology/local'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -40,6 +42,9 @@ export interface PipelineOptions {
   /** Of Kafka. */
   readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
+  readonly secured?: Secured
+  /** Called when the servers are up and the topics there, before any service is started. */
+  readonly prepare?: (stack: Stack) => Promise<void>
   /** Whose code runs; this repository's unless told. */
   readonly repository?: string
   /** Added to the environment of a service; undefined takes a variable away. */
@@ -52,6 +57,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly dagster: Dagster | undefined
   /** Base URL of each service's HTTP server. */
   readonly urls: Readonly<Record<ServiceId, string>>
+  /** What ingestion lets in; also in the data folder, as `api-key`. */
+  readonly apiKey: string
   /** The running process of a service. */
   process(service: ServiceId): OwnedProcess
   /** Starts a service again that was stopped or killed, and waits until it is ready. */
@@ -80,6 +87,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       freePortsHint: '--free-ports',
       brokers: options.brokers ?? 1,
       kafkaListeners: options.kafkaListeners ?? [],
+      ...(options.secured === undefined ? {} : { secured: options.secured }),
       ...(options.monitoring === true ? { scrapes: scrapesOf(ids, servicePorts) } : {}),
       onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
     }),
@@ -90,11 +98,13 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const kafka = createKafkajsKafka({ brokers: stack.kafka.brokers, clientId: 'pipeline', log })
   cleanUp.defer(() => kafka.close())
   await kafka.ensureTopics(clusterTopics())
+  await options.prepare?.(stack)
   await ensureModel({ stack, dataDir, size: options.modelSize, signal, onProgress })
 
   const urls = Object.fromEntries(
     ids.map((id) => [id, `http://127.0.0.1:${servicePorts[id]}`]),
   ) as Record<ServiceId, string>
+  const { apiKey, apiKeysFile } = writeApiKey(dataDir)
   const environment = openEnvironment(stack, dataDir)
   cleanUp.defer(() => environment.close())
   const ownVariables = (id: ServiceId): Record<string, string> => ({
@@ -105,6 +115,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     WEBHOOK_SECRETS: stack.mlflow.webhookSecret,
     // Event time is simulated: the simulator writes the clock records.
     CLOCK_INTERVAL_MS: '0',
+    API_KEYS_FILE: apiKeysFile,
   })
   const from = options.repository ?? repository
   const spawn = (id: ServiceId, env: Record<string, string> = {}): OwnedProcess =>
@@ -143,6 +154,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     kafka,
     dagster,
     urls,
+    apiKey,
     process: (id) => processes.get(id) as OwnedProcess,
     async restart(id, env) {
       start(id, env)
@@ -168,6 +180,15 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       await owned.disposeAsync()
     },
   }
+}
+
+/** A new key at every start, for whoever can read the folder. */
+function writeApiKey(dataDir: string): { apiKey: string; apiKeysFile: string } {
+  const { key, entry } = makeApiKey('demo', { eventsPerSecond: 1e6, burstEvents: 1e6 })
+  const apiKeysFile = join(dataDir, 'api-keys.json')
+  writeFileSync(apiKeysFile, `${JSON.stringify({ keys: [entry] }, null, 2)}\n`, { mode: 0o600 })
+  writeFileSync(join(dataDir, 'api-key'), `${key}\n`, { mode: 0o600 })
+  return { apiKey: key, apiKeysFile }
 }
 
 /** A service's job is its name, as in observability/. */

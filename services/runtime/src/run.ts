@@ -1,6 +1,12 @@
 // How does a service turn the records of a topic into outcomes, exactly once?
 import { DecodeProblem, type RecordDecoder, type Schemas } from '@churnstream/schemas'
-import { deadLetterTopic, type Service, type Topic } from '@churnstream/topology'
+import {
+  deadLetterTopic,
+  groupOf,
+  transactionalIdPrefixOf,
+  type Service,
+  type Topic,
+} from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toDeadLetter } from './dead-letter.ts'
 import { RebalanceError, TransientError, isFenced, messageOf } from './errors.ts'
@@ -91,7 +97,7 @@ export interface RunOptions<V> extends Input<V> {
 
 /** Of the one producer that may write for a partition. */
 export const transactionalIdOf = (service: Service, topic: Topic, partition: number): string =>
-  `churnstream.${service.name}.${topic.name}.${partition}`
+  `${transactionalIdPrefixOf(service)}${topic.name}.${partition}`
 
 /** Topics with the key of the input are co-partitioned: a partition writes to its like, or to where all gather. */
 export function reachOf(
@@ -109,7 +115,7 @@ export function reachOf(
       ...[...alike, ...letters].map((name) => ({ topic: name, partition })),
       ...gathered.map(({ name }) => ({ topic: name, partition: 0 })),
     ],
-    groupId: service.name,
+    groupId: groupOf(service),
   }
 }
 
@@ -148,7 +154,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     [options, ...alongside].map((input) => [input.topic.name, input]),
   )
   const { signal, log, health } = options
-  const group = service.name
+  const group = groupOf(service)
   const others = alongside.map((input) => input.topic)
   const account = createLoopAccount({
     metrics: options.metrics,

@@ -6,6 +6,7 @@ import type {
   Kafka as KafkajsClient,
   Message,
   Producer as KafkajsProducer,
+  SASLOptions,
   TopicMessages,
   Transaction as KafkajsTransaction,
   logLevel,
@@ -26,18 +27,24 @@ import type {
   Transaction,
   TransactionalProducer,
 } from '../kafka.ts'
+import type { KafkaConnection } from '../kafka-connection.ts'
 import type { Log } from '../log.ts'
 import { coPartitioned } from './co-partitioned.ts'
 import { loadKafkajs } from './install.ts'
 import { PartitionReader, readPartition, readRange } from './partition-reader.ts'
 import { reachOf } from './transaction-manager.ts'
 
-export interface KafkajsOptions {
-  readonly brokers: readonly string[]
+export interface KafkajsOptions extends KafkaConnection {
   readonly clientId: string
   readonly log: Log
   /** How long a transaction may stay open before the broker aborts it. */
   readonly transactionTimeoutMs?: number
+}
+
+export function toSasl(sasl: NonNullable<KafkaConnection['sasl']>): SASLOptions {
+  if (!('token' in sasl)) return { mechanism: 'scram-sha-512', ...sasl }
+  const oauthBearerProvider = async () => ({ value: await sasl.token() })
+  return { mechanism: 'oauthbearer', oauthBearerProvider }
 }
 
 const requestTimeoutMs = 20_000
@@ -56,10 +63,12 @@ const recordOverheadBytes = 100
 /** Connects nothing yet: each part connects when it is opened. */
 export function createKafkajsKafka(options: KafkajsOptions): Kafka {
   const kafkajs = loadKafkajs()
-  const { log } = options
+  const { log, tls, sasl } = options
   const client = new kafkajs.Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],
+    ...(tls === undefined ? {} : { ssl: { ...tls } }),
+    ...(sasl === undefined ? {} : { sasl: toSasl(sasl) }),
     connectionTimeout: 5_000,
     requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
@@ -535,8 +544,14 @@ function sorted(what: string, error: unknown): unknown {
 
 function typesOf(error: unknown): string {
   const { type, cause } = (error ?? {}) as { type?: string; cause?: unknown }
-  return `${type ?? ''} ${cause === undefined ? '' : typesOf(cause)}`
+  return `${type ?? wrongPassword(error)} ${cause === undefined ? '' : typesOf(cause)}`
 }
+
+/** kafkajs drops the type, and says the same of a connection that broke on the way. */
+const wrongPassword = (error: unknown): string =>
+  error instanceof Error && /: .*invalid credentials/.test(error.message)
+    ? 'SASL_AUTHENTICATION_FAILED'
+    : ''
 
 /** What it leaves open is fenced by the next producer of the id, so a failure here changes nothing. */
 async function disconnect(producer: KafkajsProducer): Promise<void> {
