@@ -102,6 +102,7 @@ def training_set(
             context,
             "labels",
             *("--until", str(asked.requested_at)),
+            *from_day(asked, RETRAINING.history_days),
             *(() if asked.market == DEFAULT else ("--market", asked.market)),
             *("--from-source", RETRAINING.source),
             *("--to-target", bucket.uri(asked.key(LABELS))),
@@ -329,6 +330,13 @@ def leave_evidence(
     place = ledger.write_artifact(version, bucket, "retraining/comparison.md", page)
     ledger.tag_version(version, COMPARISON_TAG, comparison_tag(report))
     return place
+
+
+def from_day(asked: Asked, history_days: int) -> tuple[str, ...]:
+    """Older labels teach a world that is gone; what players did before is folded all the same."""
+    if history_days == 0:
+        return ()
+    return ("--from", str(asked.requested_at - history_days * DAY_MS))
 
 
 def champion_of(bucket: Bucket, asked: Asked) -> Version:
