@@ -51,6 +51,8 @@ export const env = {
     // A young population grows older: its inputs move without a drift of what they mean.
     RETRAIN_DRIFTED_SHARE: '1',
     RETRAIN_CALENDAR_DAYS: '0',
+    // Weeks of fewer labels, of when it was younger still, say too little.
+    MIN_LABELS: '2000',
     // As long as a label takes.
     RETRAIN_COOLDOWN_DAYS: '28',
   },
