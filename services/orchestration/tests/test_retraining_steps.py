@@ -191,12 +191,16 @@ def test_a_challenger_that_a_person_chose_is_not_pushed_off(
     assert "npm run model -- challenge gb 3" in loop.told()[0]
 
 
-def test_an_older_challenger_of_the_loop_makes_room(
+def test_a_trial_under_way_is_decided_on_first_unless_a_person_asks(
     loop: RetrainingWorld, registered: Registered
 ) -> None:
-    registered.add_version(MODEL, **{"churnstream.challenged": "{}"})
+    challenged = '{"at": "2026-05-01T00:00:00.000Z", "request": "3-1"}'
+    registered.add_version(MODEL, **{"churnstream.challenged": challenged})
     registered.set_alias(MODEL, "challenger", "2")
-    assert loop.retrain().success
+    result = loop.retrain()
+    assert loop.outcome_tag(result) == "refused: trial-under-way"
+    assert loop.calls() == []
+    assert loop.retrain(requested_by="person").success
     assert registered.models[MODEL]["aliases"]["challenger"] == "3"
 
 

@@ -41,7 +41,7 @@ test('playUntilFound - who is behind is waited for, and found meanwhile is found
   const { players, watch } = openWorld(10)
   const pace = openPace(players, watch, () => undefined)
   let looks = 0
-  await pace.playUntilFound(() => (looks++ > 12 ? true : undefined), 'fast')
+  await pace.playUntilFound(() => (looks++ > 22 ? true : undefined), 'fast')
   // Six days and the one that was just written.
   assert.equal(pace.now, 17 * dayMs)
 })

@@ -11,7 +11,7 @@ const pollMs = 250
  */
 const daysAhead = { history: 30, live: 6 }
 /** While a run of Dagster is open it speaks of an instant that must not lie weeks back. */
-const slowDayMs = 8_000
+const slowDayMs = 15_000
 /** A day takes seconds; nothing for so long, and something stands still. */
 const standstillMs = 300_000
 

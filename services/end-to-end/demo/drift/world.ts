@@ -53,8 +53,8 @@ export const env = {
     RETRAIN_CALENDAR_DAYS: '0',
     // Weeks of fewer labels, of when it was younger still, say too little.
     MIN_LABELS: '2000',
-    // As long as a label takes.
-    RETRAIN_COOLDOWN_DAYS: '28',
+    // As long as a label takes, and a week to judge by.
+    RETRAIN_COOLDOWN_DAYS: '35',
   },
 }
 
@@ -63,6 +63,6 @@ export const dagster = (noticesUrl: string): Readonly<Record<string, string>> =>
   // A week of the newest labels judges, and what is learned from is not older than the drift needs.
   RETRAINING_COHORT_DAYS: '7',
   RETRAINING_HISTORY_DAYS: '100',
-  TRIAL_LEAST_ROWS: '5000',
+  TRIAL_LEAST_ROWS: '4000',
   TRIAL_LEAST_MINUTES: '0.5',
 })

@@ -16,7 +16,7 @@ from ..registry import Version
 from ..weekly import RETRIES
 from .asked import DEFAULT, MARKETS, Asked
 from .commands import RetrainingCommands
-from .guards import DAY_MS, Refusal, guard_feed, guard_request, guard_set, seen_until
+from .guards import DAY_MS, Refusal, guard_feed, guard_request, guard_set, guard_trial, seen_until
 from .ledger import (
     CHALLENGED_TAG,
     COMPARISON_TAG,
@@ -69,6 +69,8 @@ def retraining_request(
             raise RefusedError(f"the request is of {asked.market}, not of {context.partition_key}")
         model = ledger.model(asked.model)
         refusal = guard_request(asked, model, RETRAINING.guards)
+        if refusal is None and model is not None and model.challenger is not None:
+            refusal = guard_trial(asked, ledger.version(model.name, model.challenger))
         if refusal is None:
             refusal = guard_feed(asked, topics.newest(MONITORING, NEWEST_WINDOWS))
         if model is None or refusal is not None:
