@@ -206,17 +206,18 @@ async function improved(
   const found = await mlflow.version(modelName, version)
   const rolledBack = found?.tags[versionTags.rolledBack]
   if (rolledBack !== undefined) throw new Error(`version ${version} was rolled back: ${rolledBack}`)
+  const rows = figureOf(shadow as MonitoringWindow, 'paired-rows')?.value
   const text =
-    `AUC ${now.value.toFixed(3)}, the former champion's ${before.value.toFixed(3)} on the same ` +
-    `rows of ${weekOf(served as MonitoringWindow)}: ${better.value.toFixed(3)} more ` +
-    `(${better.low.toFixed(3)} to ${better.high.toFixed(3)})`
+    `AUC ${now.value.toFixed(3)} in ${weekOf(served as MonitoringWindow)}, of the former champion ` +
+    `in its shadow ${before.value.toFixed(3)}; on the ${rows} rows that both scored ` +
+    `${better.value.toFixed(3)} more (${better.low.toFixed(3)} to ${better.high.toFixed(3)})`
   if (!(better.value > 0)) throw new Error(`the scores did not improve: ${text}`)
   return {
     what: text,
     eventAt: pace.now,
     evidence: {
       week: weekOf(served as MonitoringWindow),
-      rows: figureOf(shadow as MonitoringWindow, 'paired-rows')?.value,
+      rows,
       auc: now.value,
       formerAuc: before.value,
       gain: better,
