@@ -1,5 +1,5 @@
 // npm run bench -- records: what do our record batches cost beside those of kafkajs?
-import { decodeRecordBatches, encodeRecordBatch } from '@churnstream/runtime/record-batch'
+import { decodeRecordBatches, encodeRecordBatch } from '@churnstream/runtime/kafkajs'
 import { createRequire } from 'node:module'
 
 const require = createRequire(import.meta.url)
