@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { FatalError, messageOf } from './errors.ts'
+import { createMskTokens, type AwsCredentials } from './kafkajs/msk-token.ts'
 
 const list = z
   .string()
@@ -15,8 +16,8 @@ export const clusterConfig = z.object({
   KAFKA_SECURITY_PROTOCOL: z.enum(['PLAINTEXT', 'SSL', 'SASL_SSL']).default('PLAINTEXT'),
   /** PEM of who signs the brokers' certificates; Node's own list unless told. */
   KAFKA_TLS_CA_FILE: z.string().min(1).optional(),
-  /** With the other one an IAM role enters a cluster of MSK, in the region that AWS_REGION names. */
   KAFKA_SASL_MECHANISM: z.enum(['SCRAM-SHA-512', 'AWS_MSK_IAM']).default('SCRAM-SHA-512'),
+  /** Of the cluster, for AWS_MSK_IAM; whose role it is says AWS's own chain of credentials. */
   AWS_REGION: z.string().min(1).optional(),
   KAFKA_SASL_USERNAME: z.string().min(1).optional(),
   KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
@@ -32,8 +33,8 @@ export interface KafkaConnection {
   readonly tls?: { readonly ca?: string }
   readonly sasl?:
     | { readonly username: string; readonly password: string }
-    /** As the IAM role that the process has. */
-    | { readonly region: string }
+    /** A token of OAUTHBEARER that is good now. */
+    | { readonly token: () => Promise<string> }
 }
 
 /** @throws FatalError when what the protocol needs is missing or cannot be read */
@@ -53,8 +54,7 @@ export function toKafkaConnection(
   if (config.KAFKA_SASL_MECHANISM === 'AWS_MSK_IAM') {
     const { AWS_REGION: region } = config
     if (region === undefined) throw new FatalError('AWS_MSK_IAM needs AWS_REGION')
-    if (username === undefined && password === undefined) return { brokers, tls, sasl: { region } }
-    throw new FatalError('with AWS_MSK_IAM a role is who enters: KAFKA_SASL_USERNAME means nothing')
+    return { brokers, tls, sasl: { token: mskTokens(region) } }
   }
   if (username === undefined || password === undefined) {
     throw new FatalError('SASL_SSL needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD_FILE')
@@ -72,6 +72,21 @@ export function toRegistryConnection(
   const { SCHEMA_REGISTRY_URL: url, SCHEMA_REGISTRY_USERNAME: username } = config
   if (username === undefined) return { url }
   return { url, auth: { username, password: config.SCHEMA_REGISTRY_PASSWORD ?? '' } }
+}
+
+function mskTokens(region: string): () => Promise<string> {
+  let credentials: Promise<() => Promise<AwsCredentials>> | undefined
+  return createMskTokens({
+    region,
+    now: Date.now,
+    async credentials() {
+      // Only for who is on AWS: the others need not load it.
+      credentials ??= import('@aws-sdk/credential-provider-node').then(({ defaultProvider }) =>
+        defaultProvider(),
+      )
+      return (await credentials)()
+    },
+  })
 }
 
 function readPem(file: string): string {
