@@ -276,6 +276,22 @@ everywhere('the keeper of the warehouse is given what it reads', (environment) =
   assert.equal(loadConfig(warehouseConfig, values).HTTP_PORT, warehousePort)
 })
 
+test(
+  'sinks - tables are made by who owns them, and the writer of rows never sees that password',
+  { skip },
+  () => {
+    const sinks = named(workloads(), services.sinks.name)
+    const [migrate] = sinks.spec.template.spec.initContainers ?? []
+    assert.deepEqual(migrate?.args, ['services/batch/src/migrate-main.ts'])
+    const owner = migrate.env?.find(({ name }) => name === 'DATABASE_URL_FILE')?.value ?? ''
+    assertMounted(sinks, owner, migrate)
+    const writer = variablesOf('prod', sinks).get('DATABASE_URL_FILE') ?? ''
+    assertMounted(sinks, writer)
+    assert.throws(() => assertMounted(sinks, owner))
+    assert.throws(() => assertMounted(sinks, writer, migrate))
+  },
+)
+
 /** Read by the SDK, and not by a config.ts. */
 const ofTheSdk = ['AWS_REGION']
 /** Such as stands in a file: of the right form, and nothing else. */
@@ -330,7 +346,10 @@ everywhere('every reference leads to something', (environment) => {
     assert.ok(accounts.has(pod.serviceAccountName))
     for (const volume of pod.volumes ?? []) {
       if (volume.configMap) assert.ok(maps.has(volume.configMap.name))
-      if (volume.secret) has(volume.secret.secretName)
+      if (volume.secret) {
+        has(volume.secret.secretName)
+        for (const { key } of volume.secret.items ?? []) has(volume.secret.secretName, key)
+      }
       for (const { secret } of volume.projected?.sources ?? []) {
         for (const { key } of secret.items ?? []) has(secret.name, key)
       }
@@ -614,16 +633,21 @@ function variablesOf(environment: string, workload: Workload): Map<string, strin
 }
 
 /** A file that a variable names comes out of a volume. */
-function assertMounted({ metadata, spec }: Workload, path: string): void {
+function assertMounted(
+  { metadata, spec }: Workload,
+  path: string,
+  container = spec.template.spec.containers[0],
+): void {
   const pod = spec.template.spec
-  const [container] = pod.containers
   const mount = container?.volumeMounts?.find((one) => path.startsWith(`${one.mountPath}/`))
   assert.ok(mount, `${metadata.name} has no ${path}`)
   const volume = pod.volumes?.find(({ name }) => name === mount.name)
   const file = path.slice(mount.mountPath.length + 1)
-  const files = volume?.projected?.sources.flatMap(({ secret }) =>
-    (secret.items ?? []).map((item) => item.path),
-  )
+  const files =
+    volume?.secret?.items?.map((item) => item.path) ??
+    volume?.projected?.sources.flatMap(({ secret }) =>
+      (secret.items ?? []).map((item) => item.path),
+    )
   if (files) assert.ok(files.includes(file), `${metadata.name} ${path}`)
   else if (volume?.secret) {
     const { secretName } = volume.secret

@@ -71,7 +71,7 @@ export interface Volume {
   readonly name: string
   readonly emptyDir?: { readonly sizeLimit?: string }
   readonly configMap?: { readonly name: string }
-  readonly secret?: { readonly secretName: string }
+  readonly secret?: { readonly secretName: string; readonly items?: SecretSource['items'] }
   readonly projected?: { readonly sources: readonly { readonly secret: SecretSource }[] }
 }
 
