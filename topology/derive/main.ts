@@ -6,6 +6,7 @@ import { deriveSchemas } from '@churnstream/schemas/derive'
 import { aclsFile } from './acls.ts'
 import { topologyPage } from './diagram.ts'
 import { deriveObservability } from './observability/index.ts'
+import { terraformFile } from './terraform.ts'
 import { topicsFile } from './topics.ts'
 
 const check = process.argv.includes('--check')
@@ -16,6 +17,7 @@ const files = new Map([
   ...deriveObservability(),
   ['topology/topics.json', topicsFile()],
   ['topology/acls.json', aclsFile()],
+  ['terraform/topology.json', terraformFile()],
 ])
 
 const different: string[] = []
