@@ -72,17 +72,26 @@ test('every_week - a tick scores and publishes the market that has activity, the
       __typename ... on PythonError { message } } }`,
     { selector: everyWeek },
   )
-  await until('the first run of the tick', async () => (await runsOf('weekly_batch'))[0])
-  // Before the next minute: every tick asks for all of them. The one that began is finished.
-  await ask(
-    `mutation ($selector: ScheduleSelector!) { resetSchedule(scheduleSelector: $selector) {
-      __typename ... on PythonError { message } } }`,
-    { selector: everyWeek },
-  )
-  const markets = await until('the end of the first tick', async () => {
-    const ofTick = (await runsOf('weekly_batch')).slice(-marketCount)
-    const isWhole = ofTick.length === marketCount && ofTick.every(({ status }) => isOver(status))
-    return isWhole ? ofTick : undefined
+  await until('a run of the tick', async () => (await runsOf('weekly_batch'))[0])
+  // Every tick asks for all of them. One that is at work writes the state that it has read.
+  await until('the schedule to stop after its tick', async () => {
+    const { scheduleOrError } = (await ask(
+      `query ($selector: ScheduleSelector!) { scheduleOrError(scheduleSelector: $selector) {
+        ... on Schedule { scheduleState { status ticks(limit: 1) { status } } } } }`,
+      { selector: everyWeek },
+    )) as { scheduleOrError: { scheduleState: { status: string; ticks: { status: string }[] } } }
+    const { status, ticks } = scheduleOrError.scheduleState
+    if (status === 'STOPPED' && ticks[0]?.status === 'SUCCESS') return true
+    await ask(
+      `mutation ($selector: ScheduleSelector!) { resetSchedule(scheduleSelector: $selector) {
+        __typename ... on PythonError { message } } }`,
+      { selector: everyWeek },
+    )
+    return undefined
+  })
+  const markets = await until('the end of every run', async () => {
+    const runs = await runsOf('weekly_batch')
+    return runs.every(({ status }) => isOver(status)) ? runs.slice(-marketCount) : undefined
   })
   assert.deepEqual(
     markets.filter(({ status }) => status === 'SUCCESS').map(({ tags }) => tags['market']),

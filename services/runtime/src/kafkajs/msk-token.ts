@@ -69,7 +69,7 @@ async function sign(region: string, credentials: AwsCredentials, at: Date): Prom
   })
   // Not a part of what is signed: it only tells AWS who asks.
   const all = Object.entries({ ...query, 'User-Agent': 'churnstream' })
-  const text = all.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')
+  const text = all.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')
   return Buffer.from(`https://${hostname}/?${text}`).toString('base64url')
 }
 
