@@ -42,7 +42,7 @@ COPY package.json ./
 COPY schemas ./schemas
 COPY topology ./topology
 COPY services ./services
-COPY images/healthcheck.ts ./images/
+COPY images/healthcheck.ts images/make-bucket.ts ./images/
 ENV NODE_ENV=production HTTP_HOST=0.0.0.0
 USER 65532:65532
 STOPSIGNAL SIGTERM
