@@ -122,7 +122,10 @@ test('compose - every variable is one that its service reads', async () => {
     }
   }
   const connect = compose.services['connect']?.environment ?? {}
-  assert.deepEqual(Object.keys(connect).toSorted(), [...connectVariables].toSorted())
+  assert.deepEqual(
+    Object.keys(connect).toSorted(),
+    [...connectVariables, ...awsVariables].toSorted(),
+  )
 })
 
 test('compose - every variable that a service must have is there', async () => {
