@@ -58,7 +58,10 @@ export async function buildImages({ tag, isLocal, onProgress }: BuildOptions): P
       ['SERVICES_IMAGE', `${images[0]?.name}:${tag}`],
     ]
     await build([
-      ...['--file', `images/${file}`, '--tag', `${name}:${tag}`],
+      '--file',
+      `images/${file}`,
+      '--tag',
+      `${name}:${tag}`,
       ...(target === undefined ? [] : ['--target', target]),
       // So that the package registries which this machine can reach are reached.
       ...(isLocal ? ['--network', 'host'] : []),

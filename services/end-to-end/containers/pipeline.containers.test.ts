@@ -26,7 +26,7 @@ const nobody = '65532:65532'
 const tag = 'test'
 /** What a service may take from SIGTERM to its end: less than Kubernetes gives it. */
 const stopWithinMs = 30_000
-const startWithinMs = 240_000
+const startWithinMs = 300_000
 const events = 200
 
 const engine: ContainerRuntimeClient | undefined = await getContainerRuntimeClient().catch(
@@ -104,6 +104,12 @@ async function runToEnd(start: Start): Promise<void> {
   await new Restricted(start).withWaitStrategy(Wait.forOneShotStartup()).start()
 }
 
+async function logsOf(container: StartedTestContainer): Promise<string> {
+  const lines: string[] = []
+  for await (const line of await container.logs()) lines.push(String(line))
+  return lines.slice(-20).join('')
+}
+
 /** SIGTERM, and the status that it ends with. */
 async function stopped(container: StartedTestContainer, name: string): Promise<number> {
   const startedAt = performance.now()
@@ -111,6 +117,7 @@ async function stopped(container: StartedTestContainer, name: string): Promise<n
   await handle.stop({ t: stopWithinMs / 1000 })
   const { State } = await handle.inspect()
   onProgress(`${name}: stopped after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+  if (State.ExitCode !== 0) onProgress(await logsOf(container))
   return State.ExitCode
 }
 
@@ -168,7 +175,8 @@ test(
     const log = createLog('containers', 'silent')
     const kafka = createKafkajsKafka({ brokers: stack.kafka.brokers, clientId: 'containers', log })
     for (const { name, partitions } of clusterTopics()) {
-      assert.equal((await kafka.endOffsets(name)).length, partitions, name)
+      // A new partition has no leader for a moment.
+      await until(name, async () => (await kafka.endOffsets(name)).length === partitions)
     }
     await kafka.close()
 
@@ -283,10 +291,16 @@ test('the images of MLflow and Dagster - serve what the local ones serve', { ski
     memory: 1.5,
     env: { ...environment, HEALTHCHECK_URL: `http://127.0.0.1:${mlflowPort}/health` },
     command: [
-      ...['python', '-m', 'mlflow', 'server', '--host=127.0.0.1', `--port=${mlflowPort}`],
+      'python',
+      '-m',
+      'mlflow',
+      'server',
+      '--host=127.0.0.1',
+      `--port=${mlflowPort}`,
       `--backend-store-uri=${stack.postgres.url('mlflow')}`,
       `--default-artifact-root=s3://${stack.s3.bucket}/mlflow`,
-      ...['--no-serve-artifacts', '--workers=1'],
+      '--no-serve-artifacts',
+      '--workers=1',
     ],
   })
   const path = '/api/2.0/mlflow/registered-models/alias?name=churn-default&alias=champion'
@@ -317,8 +331,15 @@ test('the images of MLflow and Dagster - serve what the local ones serve', { ski
     mounts,
     memory: 2,
     command: [
-      ...['python', '-m', 'dagster_webserver', '-m', 'churn_orchestration.definitions'],
-      ...['-h', '127.0.0.1', '-p', String(dagsterPort)],
+      'python',
+      '-m',
+      'dagster_webserver',
+      '-m',
+      'churn_orchestration.definitions',
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(dagsterPort),
     ],
   })
 })
