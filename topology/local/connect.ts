@@ -56,6 +56,8 @@ export function connectSpec(context: Context): ServerSpec {
       CONNECT_ADVERTISED_HOST: '127.0.0.1',
       WAREHOUSE_JDBC_URL: `jdbc:postgresql://127.0.0.1:${ports.postgres}/${warehouse}?sslmode=disable`,
       WAREHOUSE_USER: warehouse,
+      // Soon, because a person watches a demo for minutes.
+      WAREHOUSE_COMMIT_INTERVAL_MS: '5000',
       WAREHOUSE_S3_ENDPOINT: s3.endpoint,
       WAREHOUSE_S3_LOCATION: `s3://${s3.bucket}/iceberg`,
       AWS_ACCESS_KEY_ID: s3.accessKeyId,

@@ -156,7 +156,7 @@ function icebergSettings(): Record<string, string> {
     'iceberg.control.group-id-prefix': `${icebergControlTopic}-`,
     'iceberg.coordinator.transactional.prefix': connectPrefix,
     // A commit is a file of metadata and at least one of data.
-    'iceberg.control.commit.interval-ms': '60000',
+    'iceberg.control.commit.interval-ms': '${env:WAREHOUSE_COMMIT_INTERVAL_MS}',
     'iceberg.kafka.bootstrap.servers': '${env:KAFKA_BOOTSTRAP_SERVERS}',
     'iceberg.kafka.session.timeout.ms': '10000',
     'iceberg.catalog': warehouse,
@@ -293,6 +293,7 @@ export const connectVariables = [
   'CONNECT_ADVERTISED_HOST',
   'CONNECT_LISTENERS',
   'KAFKA_BOOTSTRAP_SERVERS',
+  'WAREHOUSE_COMMIT_INTERVAL_MS',
   'WAREHOUSE_JDBC_URL',
   'WAREHOUSE_S3_ENDPOINT',
   'WAREHOUSE_S3_LOCATION',

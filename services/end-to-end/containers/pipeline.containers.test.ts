@@ -273,6 +273,9 @@ test('the image of Kafka Connect - joins the cluster and answers', { skip }, asy
       CONNECT_ADVERTISED_HOST: '127.0.0.1',
       WAREHOUSE_JDBC_URL: 'jdbc:postgresql://127.0.0.1/warehouse?sslmode=disable',
       WAREHOUSE_USER: warehouse,
+      WAREHOUSE_S3_ENDPOINT: stack.s3.endpoint,
+      WAREHOUSE_S3_LOCATION: `s3://${stack.s3.bucket}/iceberg`,
+      WAREHOUSE_COMMIT_INTERVAL_MS: '60000',
     },
   })
     .withWaitStrategy(Wait.forLogMessage(/.*/))

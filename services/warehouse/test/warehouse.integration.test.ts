@@ -74,7 +74,6 @@ before(async () => {
   })
   connect = createConnect(stack.connect.url)
   keeper = await startKeeper()
-  await hastenIceberg()
 })
 after(async () => {
   await database?.[Symbol.asyncDispose]()
@@ -105,14 +104,6 @@ async function startKeeper(): Promise<OwnedProcess> {
     return response?.ok === true
   })
   return child
-}
-
-/** As it runs, but with a commit every two seconds. */
-async function hastenIceberg(): Promise<void> {
-  const name = warehouseConnectors().at(-1)?.name ?? ''
-  const response = await fetch(`${stack.connect.url}/connectors/${name}/config`)
-  const settings = (await response.json()) as Record<string, string>
-  await connect.put(name, { ...settings, 'iceberg.control.commit.interval-ms': '2000' })
 }
 
 /** The same content under several names: ids of content and ids of versions part. */
