@@ -42,6 +42,7 @@ import {
   workloadsOf,
   type Container,
   type Resource,
+  type Variable,
   type Workload,
 } from './rendered.ts'
 
@@ -235,6 +236,9 @@ const schemas: Readonly<Record<keyof typeof placements, z.ZodType>> = {
   sinks,
   monitor,
 }
+/** Read by the SDK, and not by a config.ts. */
+const ofTheSdk = ['AWS_REGION']
+
 test('Connect - is told what the warehouse says of its worker', { skip }, () => {
   const { spec } = named(ofKind('KafkaConnect'), 'kafka-connect')
   const connect = spec as Record<string, string> & {
@@ -261,7 +265,20 @@ test('Connect - is told what the warehouse says of its worker', { skip }, () => 
   )
   const given = connect.template.connectContainer.env.map(({ name }) => name)
   const read = connectVariables.filter((name) => /^(APICURIO|WAREHOUSE)_/.test(name))
-  assert.deepEqual(given.toSorted(), read.toSorted())
+  assert.deepEqual(given.filter((name) => !ofTheSdk.includes(name)).toSorted(), read.toSorted())
+})
+
+everywhere('whoever writes to S3 writes to the bucket of the environment', (environment) => {
+  const bucket = `s3://churnstream-${environment}/`
+  const [mlflow] = configMaps(environment, 'mlflow')
+  assert.ok(mlflow?.data?.['MLFLOW_DEFAULT_ARTIFACT_ROOT']?.startsWith(bucket))
+  const [dagster] = configMaps(environment, 'dagster')
+  assert.equal(`s3://${dagster?.data?.['S3_BUCKET']}/`, bucket)
+  const { spec } = named(ofKind('KafkaConnect', environment), 'kafka-connect')
+  const { env } = (spec as { template: { connectContainer: { env: Variable[] } } }).template
+    .connectContainer
+  const location = env.find(({ name }) => name === 'WAREHOUSE_S3_LOCATION')?.value
+  assert.ok(location?.startsWith(bucket), location)
 })
 
 everywhere('the keeper of the warehouse is given what it reads', (environment) => {
@@ -292,8 +309,6 @@ test(
   },
 )
 
-/** Read by the SDK, and not by a config.ts. */
-const ofTheSdk = ['AWS_REGION']
 /** Such as stands in a file: of the right form, and nothing else. */
 const placeholders: Readonly<Record<string, string>> = {
   DATABASE_URL: 'postgresql://sinks:secret@database:5432/churnstream',

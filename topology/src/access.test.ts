@@ -5,12 +5,12 @@ import {
   aclRules,
   clusterTopics,
   connectStorage,
-  connectorDeadLetters,
   deadLetterTopic,
+  icebergControlTopic,
   processIds,
   services,
   transactionalIdPrefixOf,
-  warehouseTables,
+  warehouseConnectors,
   type AclRule,
   type Operation,
   type Service,
@@ -115,6 +115,7 @@ test('aclRules - who joins each group, and writes under each transactional id', 
     'churnstream.registry-bridge': ['registry-bridge'],
     'churnstream.replay.*': ['replay'],
     'churnstream.dead-letters': ['dead-letters'],
+    'connect-*': ['kafka-connect'],
   })
 })
 
@@ -141,7 +142,8 @@ test('aclRules - only the admin makes or changes topics, and nobody has the clus
 test('aclRules - a prefix covers nothing but its own', () => {
   const ownedByConnect = new Set([
     ...Object.values(connectStorage),
-    ...Object.values(warehouseTables).map(connectorDeadLetters),
+    ...warehouseConnectors().map(({ deadLetters }) => deadLetters),
+    icebergControlTopic,
   ])
   const names = new Set(clusterTopics().map(({ name }) => name))
   for (const { resource, name, pattern } of rules.filter((rule) => rule.resource === 'topic')) {

@@ -59,7 +59,7 @@ export const neighbours: readonly Neighbour[] = [
       usesKafka: true,
       asksKubernetes: true,
       calls: [schemaRegistry.name, connectName],
-      reaches: ['database'],
+      reaches: ['database', 'model-files'],
     }),
     // Its pods are made by Strimzi, which names them.
     labels: { 'strimzi.io/cluster': connectName, 'strimzi.io/kind': 'KafkaConnect' },
