@@ -1,3 +1,4 @@
-// What does a test need to ask a broker by itself?
+// What do tests and benchmarks need of the client itself?
 export { toSasl } from './adapter.ts'
 export { loadKafkajs } from './install.ts'
+export { decodeRecordBatches, encodeRecordBatch } from './record-batch.ts'
