@@ -47,6 +47,7 @@ export async function grantAccess(brokers: readonly string[]): Promise<void> {
   const kafka = new kafkajs.Kafka({
     brokers: [...brokers],
     logLevel: kafkajs.logLevel.NOTHING,
+    connectionTimeout: 5_000,
   })
   const acls = aclRules().flatMap(toAcls)
   const admin = kafka.admin()
