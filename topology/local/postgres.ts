@@ -18,7 +18,7 @@ import { runOnce } from './run-once.ts'
 import type { ServerSpec } from './server.ts'
 
 /** Each has a role of its own that owns it; `postgres` is for whoever makes more. */
-export const databases = ['mlflow', 'registry', 'churnstream', 'dagster'] as const
+export const databases = ['mlflow', 'registry', 'churnstream', 'dagster', 'warehouse'] as const
 const admin = 'postgres'
 
 const settings = {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { certificatesIn, makeCertificates } from './certificates.ts'
 import type { Context, KafkaListener, KafkaNode, Secured } from './context.ts'
+import { connectSecretsDir, connectSpec, connectUrl } from './connect.ts'
 import { openDataDir } from './data-dir.ts'
 import { rssBytesOf } from './family.ts'
 import { kafkaSpec } from './kafka.ts'
@@ -20,7 +21,7 @@ export type { PartName } from './server.ts'
 
 const usualParts: PartName[] = ['postgres', 'kafka', 's3', 'registry', 'mlflow']
 const furtherBrokers: PartName[] = ['kafka2', 'kafka3']
-const allParts: PartName[] = [...usualParts, ...furtherBrokers, 'prometheus']
+const allParts: PartName[] = [...usualParts, ...furtherBrokers, 'prometheus', 'connect']
 const needs: Record<PartName, PartName[]> = {
   postgres: [],
   kafka: [],
@@ -30,6 +31,7 @@ const needs: Record<PartName, PartName[]> = {
   registry: ['postgres'],
   mlflow: ['postgres', 's3'],
   prometheus: [],
+  connect: ['kafka', 'registry', 'postgres'],
 }
 
 export interface StackOptions {
@@ -37,8 +39,10 @@ export interface StackOptions {
   ports: 'usual' | 'free'
   /** Of Kafka: one, or three that hold every record three times, two of them before it counts. */
   brokers?: 1 | 3
-  /** All but Prometheus by default. What a part needs is started with it. */
+  /** All but Prometheus and Connect by default. What a part needs is started with it. */
   parts?: PartName[]
+  /** Starts Kafka Connect too, with plugins that write into the database `warehouse`. */
+  connect?: boolean
   /** Starts Prometheus too, which asks these: host and port by job. */
   scrapes?: Readonly<Record<string, string>>
   /** The broker's own, for clients without a listener of their own, is always there. */
@@ -66,6 +70,8 @@ export interface Stack {
   mlflow: { url: string; webhookSecret: string; user?: { username: string; password: string } }
   /** Answers where it was started. */
   prometheus: { url: string }
+  /** Answers where it was started. Passwords for it lie in the folder, one file each. */
+  connect: { url: string; secretsDir: string }
   /** The interpreter that has the packages of services/training. */
   python: string
   pythonEnv: Record<string, string>
@@ -85,9 +91,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const failed = new AbortController()
   const { java, python, servers: jars } = await installed()
   const watched = options.scrapes !== undefined
+  const connects = options.connect === true
   const ports = await choosePorts(
     options.ports,
-    watched ? [] : ['prometheus'],
+    [...(watched ? [] : (['prometheus'] as const)), ...(connects ? [] : (['connect'] as const))],
     options.freePortsHint,
   )
   const further = options.brokers === 3 ? furtherBrokers : []
@@ -114,8 +121,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     scrapes: options.scrapes ?? {},
     signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal,
   }
-  const watching: PartName[] = watched ? ['prometheus'] : []
-  const parts = withNeeds([...(options.parts ?? usualParts), ...further, ...watching])
+  const beside: PartName[] = [
+    ...(watched ? (['prometheus'] as const) : []),
+    ...(connects ? (['connect'] as const) : []),
+  ]
+  const parts = withNeeds([...(options.parts ?? usualParts), ...further, ...beside])
   const servers: Partial<Record<PartName, Server>> = {}
   const starts = new Map<PartName, Promise<void>>()
 
@@ -157,6 +167,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...(options.secured === undefined ? {} : { user: mlflowUser(options.secured) }),
     },
     prometheus: { url: `http://127.0.0.1:${ports.prometheus}` },
+    connect: { url: connectUrl(ports.connect), secretsDir: connectSecretsDir(dataDir.path) },
     python,
     pythonEnv: pythonEnv(context),
     servers: onlyStarted(servers),
@@ -179,6 +190,7 @@ const describe: Record<PartName, (context: Context) => ServerSpec | Promise<Serv
   registry: registrySpec,
   mlflow: mlflowSpec,
   prometheus: prometheusSpec,
+  connect: connectSpec,
 }
 
 const afterStart: Partial<Record<PartName, (context: Context) => Promise<void>>> = {

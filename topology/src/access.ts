@@ -9,6 +9,7 @@ import {
 } from './identities.ts'
 import { processIds, services, type Service } from './services.ts'
 import { backfillScores, deadLetterReceipts, deadLetterTopic, topics } from './topics.ts'
+import { connectPrefix } from './warehouse.ts'
 
 /** Kafka's own names. */
 export type Operation =
@@ -36,9 +37,6 @@ export interface Principal {
 interface Named {
   readonly name: string
 }
-
-/** Of Kafka Connect: its own topics, its groups and its dead letters all begin so. */
-export const connectPrefix = 'connect-'
 
 const allServices: readonly Service[] = Object.values(services)
 const consumers = allServices.filter(({ consumes }) => consumes.length > 0)

@@ -8,11 +8,17 @@ import {
   topics,
   type Topic,
 } from './topics.ts'
+import { connectStorage, connectorDeadLetters, warehouseTables } from './warehouse.ts'
 
 export interface ClusterTopic {
   readonly name: string
   readonly partitions: number
   readonly config: Readonly<Record<string, string>>
+}
+
+const deadLetterConfig = {
+  'cleanup.policy': 'delete',
+  'retention.ms': String(deadLetterRetentionMs),
 }
 
 /** Every topic of the topology, dead letters included, as a cluster needs to be told. */
@@ -28,7 +34,17 @@ export function clusterTopics(): ClusterTopic[] {
     ...[...consumed].map((topic) => ({
       name: deadLetterTopic(topic),
       partitions: topic.partitions,
-      config: { 'cleanup.policy': 'delete', 'retention.ms': String(deadLetterRetentionMs) },
+      config: deadLetterConfig,
+    })),
+    ...Object.values(warehouseTables).map((table) => ({
+      name: connectorDeadLetters(table),
+      partitions: 1,
+      config: deadLetterConfig,
+    })),
+    ...Object.values(connectStorage).map((name) => ({
+      name,
+      partitions: 1,
+      config: { 'cleanup.policy': 'compact' },
     })),
     {
       name: deadLetterReceipts.name,

@@ -3,7 +3,7 @@ import { clockRecords } from '@churnstream/ingestion'
 import { Encoder, Schemas } from '@churnstream/schemas'
 import { messageOf, type Producer } from '@churnstream/runtime'
 import { drive, postEvents, type DriveReport, type Post, type Step } from '@churnstream/simulator'
-import { topics } from '@churnstream/topology'
+import { topics, warehouse, warehouseTables } from '@churnstream/topology'
 import { usualDataDir } from '@churnstream/topology/local'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -68,6 +68,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
     modelSize: 'demo',
     dagster: options.parts.includes('dagster') ? {} : undefined,
     monitoring: options.parts.includes('monitoring'),
+    warehouse: options.parts.includes('warehouse'),
     signal: stopping.signal,
     onProgress: (line) => console.log(`[${elapsed()}] ${line}`),
     onFailure: fail,
@@ -250,6 +251,15 @@ function printPlaces({ stack, urls, dagster }: Pipeline, options: DemoOptions): 
     options.parts.includes('monitoring')
       ? `
   Prometheus ${stack.prometheus.url}/alerts (boards for Grafana: observability/grafana)`
+      : ''
+  }${
+    options.parts.includes('warehouse')
+      ? `
+  warehouse  ${stack.postgres.url(warehouse)}
+             ${Object.values(warehouseTables)
+               .map(({ name, holds }) => `${warehouse}.${name}: ${holds}`)
+               .join('\n             ')}
+  Connect    ${stack.connect.url}/connectors`
       : ''
   }
   models     in another terminal, while this one shows the version change:

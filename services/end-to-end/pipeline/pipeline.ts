@@ -1,7 +1,14 @@
 // How does the whole pipeline come up on one machine: servers, topics, model, services?
 import { makeApiKey } from '@churnstream/ingestion'
 import { createKafkajsKafka, createLog, messageOf, type Kafka } from '@churnstream/runtime'
-import { clusterTopics, processIds, services, type ServiceId } from '@churnstream/topology'
+import {
+  clusterTopics,
+  processIds,
+  services,
+  warehouse,
+  warehousePort,
+  type ServiceId,
+} from '@churnstream/topology'
 import {
   chooseDagsterPort,
   rssBytesOf,
@@ -40,6 +47,8 @@ export interface PipelineOptions {
   readonly dagster?: Readonly<Record<string, string>> | undefined
   /** Starts Prometheus too, over these services. */
   readonly monitoring?: boolean
+  /** Starts Kafka Connect too, and what keeps its connectors. */
+  readonly warehouse?: boolean
   /** Of Kafka. */
   readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
@@ -89,6 +98,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       brokers: options.brokers ?? 1,
       kafkaListeners: options.kafkaListeners ?? [],
       ...(options.secured === undefined ? {} : { secured: options.secured }),
+      connect: options.warehouse === true,
       ...(options.monitoring === true ? { scrapes: scrapesOf(ids, servicePorts) } : {}),
       onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
     }),
@@ -137,6 +147,13 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   ids.forEach((id) => start(id))
   await Promise.all(ids.map((id) => untilReady(services[id].name, urls[id], signal)))
   onProgress('all services are ready')
+  if (options.warehouse === true) {
+    const keeper = await startWarehouse(stack, options)
+    void keeper.exited.then((exit) => {
+      if (!exit.asked && !signal.aborted) onFailure(ended(warehouse, exit, tailOf(keeper.logFile)))
+    })
+    onProgress('the warehouse is filled from now on')
+  }
   const dagster =
     dagsterPort === undefined
       ? undefined
@@ -190,6 +207,29 @@ function writeApiKey(dataDir: string): { apiKey: string; apiKeysFile: string } {
   writeFileSync(apiKeysFile, `${JSON.stringify({ keys: [entry] }, null, 2)}\n`, { mode: 0o600 })
   writeFileSync(join(dataDir, 'api-key'), `${key}\n`, { mode: 0o600 })
   return { apiKey: key, apiKeysFile }
+}
+
+/** Makes the tables and keeps Kafka Connect's connectors running. */
+async function startWarehouse(
+  stack: Stack,
+  { dataDir, ports, signal, repository: from = repository }: PipelineOptions,
+): Promise<OwnedProcess> {
+  const { port, release } = await holdPort(ports === 'usual' ? warehousePort : 0, warehouse)
+  await release()
+  const child = stack.spawn({
+    name: warehouse,
+    command: process.execPath,
+    args: [join(from, 'services', warehouse, 'src', 'main.ts')],
+    logFile: join(dataDir, 'service-logs', 'warehouse.log'),
+    env: {
+      CONNECT_URL: stack.connect.url,
+      CONNECT_SECRETS_DIR: stack.connect.secretsDir,
+      DATABASE_URL: stack.postgres.url(warehouse),
+      HTTP_PORT: String(port),
+    },
+  })
+  await untilReady(warehouse, `http://127.0.0.1:${port}`, signal)
+  return child
 }
 
 /** A service's job is its name, as in observability/. */
