@@ -37,7 +37,7 @@ COPY images/healthcheck.py /app/images/
 WORKDIR /app
 USER 65532:65532
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
   CMD ["python", "/app/images/healthcheck.py"]
 
 FROM python AS mlflow

@@ -42,11 +42,11 @@ COPY package.json ./
 COPY schemas ./schemas
 COPY topology ./topology
 COPY services ./services
-COPY images/healthcheck.ts ./images/
+COPY images/healthcheck.ts images/make-bucket.ts ./images/
 ENV NODE_ENV=production HTTP_HOST=0.0.0.0
 USER 65532:65532
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
   CMD ["node", "images/healthcheck.ts"]
 ENTRYPOINT ["node"]
 CMD ["--version"]

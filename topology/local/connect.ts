@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { connectSecrets, warehouse, workerSettings } from '../src/index.ts'
 import type { Context } from './context.ts'
 import { connectDir } from './places.mjs'
+import { s3Location } from './s3.ts'
 import type { ServerSpec } from './server.ts'
 
 const answerTimeoutMs = 2_000
@@ -12,7 +13,9 @@ export const connectUrl = (port: number): string => `http://127.0.0.1:${port}`
 export const connectSecretsDir = (dataDir: string): string => join(dataDir, 'connect', 'secrets')
 
 /** @throws Error when its plugins are not installed */
-export function connectSpec({ dataDir, ports, java, serversDir, kafkaNodes }: Context): ServerSpec {
+export function connectSpec(context: Context): ServerSpec {
+  const { dataDir, ports, java, serversDir, kafkaNodes } = context
+  const s3 = s3Location(context)
   const plugins = join(connectDir(), 'plugins')
   if (!existsSync(plugins)) {
     throw new Error(
@@ -53,6 +56,16 @@ export function connectSpec({ dataDir, ports, java, serversDir, kafkaNodes }: Co
       CONNECT_ADVERTISED_HOST: '127.0.0.1',
       WAREHOUSE_JDBC_URL: `jdbc:postgresql://127.0.0.1:${ports.postgres}/${warehouse}?sslmode=disable`,
       WAREHOUSE_USER: warehouse,
+      // Soon, because a person watches a demo for minutes.
+      WAREHOUSE_COMMIT_INTERVAL_MS: '5000',
+      WAREHOUSE_S3_ENDPOINT: s3.endpoint,
+      WAREHOUSE_S3_LOCATION: `s3://${s3.bucket}/iceberg`,
+      AWS_ACCESS_KEY_ID: s3.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+      AWS_REGION: s3.region,
+      // The gateway takes no checksums behind a body.
+      AWS_REQUEST_CHECKSUM_CALCULATION: 'WHEN_REQUIRED',
+      AWS_RESPONSE_CHECKSUM_VALIDATION: 'WHEN_REQUIRED',
     },
     port: ports.connect,
     async answers() {

@@ -36,6 +36,7 @@ export const connectMavenDir = join(mavenDir, 'connect')
 export function connectDir() {
   const sources = [
     'pom.xml',
+    'iceberg/pom.xml',
     'converter/churnstream/connect/PatientAvroConverter.java',
     'manifest/META-INF/services/org.apache.kafka.connect.storage.Converter',
   ]

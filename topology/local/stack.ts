@@ -31,7 +31,7 @@ const needs: Record<PartName, PartName[]> = {
   registry: ['postgres'],
   mlflow: ['postgres', 's3'],
   prometheus: [],
-  connect: ['kafka', 'registry', 'postgres'],
+  connect: ['kafka', 'registry', 'postgres', 's3'],
 }
 
 export interface StackOptions {

@@ -8,7 +8,7 @@ import {
   topics,
   type Topic,
 } from './topics.ts'
-import { connectStorage, connectorDeadLetters, warehouseTables } from './warehouse.ts'
+import { connectStorage, icebergControlTopic, warehouseConnectors } from './warehouse.ts'
 
 export interface ClusterTopic {
   readonly name: string
@@ -36,11 +36,12 @@ export function clusterTopics(): ClusterTopic[] {
       partitions: topic.partitions,
       config: deadLetterConfig,
     })),
-    ...Object.values(warehouseTables).map((table) => ({
-      name: connectorDeadLetters(table),
+    ...warehouseConnectors().map(({ deadLetters }) => ({
+      name: deadLetters,
       partitions: 1,
       config: deadLetterConfig,
     })),
+    { name: icebergControlTopic, partitions: 1, config: deadLetterConfig },
     ...Object.values(connectStorage).map((name) => ({
       name,
       partitions: 1,

@@ -106,16 +106,82 @@ export const warehousePort = 8086
 /** The folder that Connect reads passwords from, one file each, and the file of this one. */
 export const connectSecrets = { folder: '/run/secrets', warehousePassword: 'warehouse-password' }
 
+/** What Iceberg's tasks and their coordinator tell each other. */
+export const icebergControlTopic = `${connectPrefix}${warehouse}-iceberg-control`
+
+/** The table in S3; it only grows, each record once. */
+const icebergTable = {
+  name: 'iceberg',
+  topic: topics.churnScores,
+} as const
+
+export interface Connector {
+  readonly name: string
+  readonly fills: string
+  readonly deadLetters: string
+  readonly settings: Readonly<Record<string, string>>
+}
+
 /** Everything that is the same wherever it runs; `${env:…}` is the worker's environment. */
-export function connectorSettings(table: WarehouseTable): Record<string, string> {
-  const { flat, nested } = fieldsOf(table.topic.record)
-  const renamed = flat.filter(({ field, name }) => field !== name)
-  const { keyColumn } = table
-  const steps = [...(keyColumn === undefined ? [] : ['key']), 'columns', 'place']
+export function warehouseConnectors(): Connector[] {
+  const tables: readonly WarehouseTable[] = Object.values(warehouseTables)
+  return [
+    ...tables.map((table) => ({
+      name: connectorName(table),
+      fills: `${warehouse}.${table.name}`,
+      deadLetters: connectorDeadLetters(table),
+      settings: jdbcSettings(table),
+    })),
+    {
+      name: connectorName(icebergTable),
+      fills: `${warehouse}.score_history in S3`,
+      deadLetters: connectorDeadLetters(icebergTable),
+      settings: icebergSettings(),
+    },
+  ]
+}
+
+function icebergSettings(): Record<string, string> {
   return {
-    'connector.class': 'io.debezium.connector.jdbc.JdbcSinkConnector',
-    'tasks.max': String(Math.min(2, table.topic.partitions)),
-    topics: table.topic.name,
+    'connector.class': 'org.apache.iceberg.connect.IcebergSinkConnector',
+    // Each task writes files of its own, and both would set up the catalogue.
+    'tasks.max': '1',
+    ...readingOf(icebergTable.topic, []),
+    ...deadLettersOf(icebergTable),
+    'iceberg.tables': `${warehouse}.score_history`,
+    'iceberg.tables.auto-create-enabled': 'true',
+    'iceberg.tables.evolve-schema-enabled': 'true',
+    'iceberg.tables.default-partition-by': 'month(as_of)',
+    'iceberg.control.topic': icebergControlTopic,
+    'iceberg.control.group-id-prefix': `${icebergControlTopic}-`,
+    'iceberg.coordinator.transactional.prefix': connectPrefix,
+    // A commit is a file of metadata and at least one of data.
+    'iceberg.control.commit.interval-ms': '${env:WAREHOUSE_COMMIT_INTERVAL_MS}',
+    'iceberg.kafka.bootstrap.servers': '${env:KAFKA_BOOTSTRAP_SERVERS}',
+    'iceberg.kafka.session.timeout.ms': '10000',
+    'iceberg.catalog': warehouse,
+    'iceberg.catalog.catalog-impl': 'org.apache.iceberg.jdbc.JdbcCatalog',
+    'iceberg.catalog.jdbc.schema-version': 'V1',
+    'iceberg.catalog.uri': '${env:WAREHOUSE_JDBC_URL}',
+    'iceberg.catalog.jdbc.user': '${env:WAREHOUSE_USER}',
+    'iceberg.catalog.jdbc.password': passwordReference,
+    'iceberg.catalog.warehouse': '${env:WAREHOUSE_S3_LOCATION}',
+    'iceberg.catalog.io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
+    // Keys and region come from the usual AWS variables.
+    'iceberg.catalog.s3.endpoint': '${env:WAREHOUSE_S3_ENDPOINT}',
+    'iceberg.catalog.s3.path-style-access': 'true',
+    'iceberg.catalog.http-client.type': 'urlconnection',
+  }
+}
+
+const passwordReference = `\${directory:${connectSecrets.folder}:${connectSecrets.warehousePassword}}`
+
+/** How records are read and become flat, with columns in snake case. */
+function readingOf(topic: Topic, before: readonly string[]): Record<string, string> {
+  const { flat, nested } = fieldsOf(topic.record)
+  const renamed = flat.filter(({ field, name }) => field !== name)
+  return {
+    topics: topic.name,
     // Transactions that were aborted never happened.
     'consumer.override.isolation.level': 'read_committed',
     // A worker that was killed is missed sooner.
@@ -130,7 +196,36 @@ export function connectorSettings(table: WarehouseTable): Record<string, string>
     'value.converter.apicurio.registry.use-id': 'contentId',
     'value.converter.apicurio.registry.headers.enabled': 'false',
 
-    transforms: steps.join(','),
+    transforms: [...before, 'columns', 'place'].join(','),
+    'transforms.columns.type': 'org.apache.kafka.connect.transforms.ReplaceField$Value',
+    'transforms.columns.renames': renamed.map(({ field, name }) => `${field}:${name}`).join(','),
+    ...(nested.length === 0 ? {} : { 'transforms.columns.exclude': nested.join(',') }),
+    'transforms.place.type': 'org.apache.kafka.connect.transforms.InsertField$Value',
+    'transforms.place.partition.field': place.partition,
+    'transforms.place.offset.field': place.offset,
+  }
+}
+
+function deadLettersOf(table: Pick<WarehouseTable, 'name'>): Record<string, string> {
+  return {
+    'errors.tolerance': 'all',
+    // What PatientAvroConverter calls retriable is repeated for as long as it takes.
+    'errors.retry.timeout': '-1',
+    'errors.retry.delay.max.ms': '3000',
+    'errors.deadletterqueue.topic.name': connectorDeadLetters(table),
+    'errors.deadletterqueue.topic.replication.factor': '-1',
+    'errors.deadletterqueue.context.headers.enable': 'true',
+    'errors.log.enable': 'true',
+    'errors.log.include.messages': 'false',
+  }
+}
+
+function jdbcSettings(table: WarehouseTable): Record<string, string> {
+  const { keyColumn } = table
+  return {
+    'connector.class': 'io.debezium.connector.jdbc.JdbcSinkConnector',
+    'tasks.max': String(Math.min(2, table.topic.partitions)),
+    ...readingOf(table.topic, keyColumn === undefined ? [] : ['key']),
     ...(keyColumn === undefined
       ? {}
       : {
@@ -138,16 +233,10 @@ export function connectorSettings(table: WarehouseTable): Record<string, string>
           'transforms.key.type': 'org.apache.kafka.connect.transforms.HoistField$Key',
           'transforms.key.field': keyColumn,
         }),
-    'transforms.columns.type': 'org.apache.kafka.connect.transforms.ReplaceField$Value',
-    'transforms.columns.renames': renamed.map(({ field, name }) => `${field}:${name}`).join(','),
-    ...(nested.length === 0 ? {} : { 'transforms.columns.exclude': nested.join(',') }),
-    'transforms.place.type': 'org.apache.kafka.connect.transforms.InsertField$Value',
-    'transforms.place.partition.field': place.partition,
-    'transforms.place.offset.field': place.offset,
 
     'connection.url': `\${env:WAREHOUSE_JDBC_URL}&reWriteBatchedInserts=${String(keyColumn === undefined)}`,
     'connection.username': '${env:WAREHOUSE_USER}',
-    'connection.password': `\${directory:${connectSecrets.folder}:${connectSecrets.warehousePassword}}`,
+    'connection.password': passwordReference,
     'collection.name.format': `${warehouse}.${table.name}`,
     'insert.mode': 'upsert',
     'primary.key.mode': keyColumn === undefined ? 'record_value' : 'record_key',
@@ -166,15 +255,7 @@ export function connectorSettings(table: WarehouseTable): Record<string, string>
     'flush.retry.delay.ms': '2000',
     'connection.restart.on.errors': 'true',
 
-    'errors.tolerance': 'all',
-    // What PatientAvroConverter calls retriable is repeated for as long as it takes.
-    'errors.retry.timeout': '-1',
-    'errors.retry.delay.max.ms': '3000',
-    'errors.deadletterqueue.topic.name': connectorDeadLetters(table),
-    'errors.deadletterqueue.topic.replication.factor': '-1',
-    'errors.deadletterqueue.context.headers.enable': 'true',
-    'errors.log.enable': 'true',
-    'errors.log.include.messages': 'false',
+    ...deadLettersOf(table),
   }
 }
 
@@ -200,7 +281,7 @@ export const workerSettings: Readonly<Record<string, string>> = {
   'rest.advertised.host.name': '${env:CONNECT_ADVERTISED_HOST}',
   'config.providers': 'env,directory',
   'config.providers.env.class': 'org.apache.kafka.common.config.provider.EnvVarConfigProvider',
-  'config.providers.env.param.allowlist.pattern': '^(APICURIO|CONNECT|KAFKA|WAREHOUSE)_[A-Z_]+$',
+  'config.providers.env.param.allowlist.pattern': '^(APICURIO|CONNECT|KAFKA|WAREHOUSE)_[A-Z0-9_]+$',
   'config.providers.directory.class':
     'org.apache.kafka.common.config.provider.DirectoryConfigProvider',
   'config.providers.directory.param.allowed.paths': connectSecrets.folder,
@@ -212,6 +293,9 @@ export const connectVariables = [
   'CONNECT_ADVERTISED_HOST',
   'CONNECT_LISTENERS',
   'KAFKA_BOOTSTRAP_SERVERS',
+  'WAREHOUSE_COMMIT_INTERVAL_MS',
   'WAREHOUSE_JDBC_URL',
+  'WAREHOUSE_S3_ENDPOINT',
+  'WAREHOUSE_S3_LOCATION',
   'WAREHOUSE_USER',
 ] as const

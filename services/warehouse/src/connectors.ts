@@ -1,24 +1,18 @@
 // Do the connectors run, with the settings that the topology says?
 import { isAway, messageOf, type Health, type Log } from '@churnstream/runtime'
-import {
-  connectSecrets,
-  connectorName,
-  connectorSettings,
-  warehouseTables,
-  type WarehouseTable,
-} from '@churnstream/topology'
+import { connectSecrets, warehouseConnectors } from '@churnstream/topology'
 import type { Connect, ConnectorStatus } from './connect.ts'
 
-const tables: readonly WarehouseTable[] = Object.values(warehouseTables)
+const connectors = warehouseConnectors()
 
 /** @param secretsDir where the worker finds passwords */
 export async function putConnectors(connect: Connect, secretsDir: string): Promise<void> {
-  for (const table of tables) {
-    const settings = Object.entries(connectorSettings(table)).map(([name, value]) => [
-      name,
+  for (const { name, settings } of connectors) {
+    const placed = Object.entries(settings).map(([key, value]) => [
+      key,
       value.replace(`\${directory:${connectSecrets.folder}:`, `\${directory:${secretsDir}:`),
     ])
-    await connect.put(connectorName(table), Object.fromEntries(settings))
+    await connect.put(name, Object.fromEntries(placed))
   }
 }
 
@@ -27,8 +21,7 @@ export async function putConnectors(connect: Connect, secretsDir: string): Promi
  * in the middle of a write: what failed is started again, and meanwhile readiness says why.
  */
 export async function restartFailed(connect: Connect, health: Health, log: Log): Promise<void> {
-  for (const table of tables) {
-    const name = connectorName(table)
+  for (const { name } of connectors) {
     try {
       const status = await connect.status(name)
       const problem = problemOf(status)

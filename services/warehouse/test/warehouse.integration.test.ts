@@ -1,5 +1,14 @@
 // Do scores and model versions reach the warehouse once, whatever is away, killed or unreadable?
-import { Encoder, Schemas, schemaText, typeOf, type ChurnScore } from '@churnstream/schemas'
+import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  DecodeProblem,
+  Decoder,
+  Encoder,
+  Schemas,
+  schemaText,
+  typeOf,
+  type ChurnScore,
+} from '@churnstream/schemas'
 import { createKafkajsKafka, createLog, type Kafka, type Producer } from '@churnstream/runtime'
 import { until } from '@churnstream/runtime/testing'
 import { openDatabase, type Database } from '@churnstream/sinks'
@@ -7,9 +16,9 @@ import {
   clusterTopics,
   columnsOf,
   connectorDeadLetters,
-  connectorName,
   topics,
   warehouse,
+  warehouseConnectors,
   warehouseTables,
 } from '@churnstream/topology'
 import {
@@ -49,7 +58,7 @@ let connect: Connect
 let keeper: OwnedProcess
 
 before(async () => {
-  stack = await startStack({ dataDir, ports: 'free', parts: ['kafka'], connect: true })
+  stack = await startStack({ dataDir, ports: 'free', parts: ['kafka', 's3'], connect: true })
   kafka = createKafkajsKafka({ brokers: stack.kafka.brokers, clientId: 'warehouse-test', log })
   await kafka.ensureTopics(clusterTopics())
   await separateIds()
@@ -202,8 +211,8 @@ async function lettersOf(table: Parameters<typeof connectorDeadLetters>[0]) {
 async function untilAllRun(): Promise<void> {
   await until('every task runs', async () => {
     const states = await Promise.all(
-      Object.values(warehouseTables).map(async (table) => {
-        const { connector, tasks } = await connect.status(connectorName(table))
+      warehouseConnectors().map(async ({ name }) => {
+        const { connector, tasks } = await connect.status(name)
         return [connector, ...tasks].map(({ state }) => state)
       }),
     )
@@ -415,6 +424,70 @@ test('a newer schema - its field becomes a column, and records of the older one 
     ])
   }
 })
+
+test('S3 - an Iceberg table holds each committed record once, after all of that', async () => {
+  const schemas = new Schemas({ url: stack.registry.url })
+  const decoder = new Decoder('churn-score')
+  const causes: string[] = []
+  for (let partition = 0; partition < topics.churnScores.partitions; partition++) {
+    for await (const records of kafka.read(topics.churnScores.name, partition)) {
+      await schemas.prepare(
+        decoder,
+        records.map(({ value }) => value),
+      )
+      for (const { value } of records) {
+        const score = decoder.decode(value)
+        if (score instanceof DecodeProblem || score.causeEventId.includes('\u0000')) continue
+        causes.push(score.causeEventId)
+      }
+    }
+  }
+  const catalogue = createJdbcCatalogue()
+  const deadline = Date.now() + 120_000
+  for (let rows = await catalogue.rows(); rows !== causes.length; rows = await catalogue.rows()) {
+    if (Date.now() > deadline) assert.equal(rows, causes.length)
+    await delay(250)
+  }
+  assert.ok((await catalogue.columns()).includes('campaign'))
+})
+
+/** What Iceberg's catalogue says of the table, and the metadata that it points to. */
+function createJdbcCatalogue() {
+  interface Metadata {
+    'current-snapshot-id': number
+    'current-schema-id': number
+    snapshots: { 'snapshot-id': number; summary: Record<string, string> }[]
+    schemas: { 'schema-id': number; fields: { name: string }[] }[]
+  }
+  const { endpoint, region, accessKeyId, secretAccessKey } = stack.s3
+  const credentials = { accessKeyId, secretAccessKey }
+  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
+  async function metadata(): Promise<Metadata | undefined> {
+    const found = await rowsOf(`SELECT to_regclass('iceberg_tables') IS NOT NULL AS found`)
+    if (found[0]?.['found'] !== true) return undefined
+    const [row] = await rowsOf('SELECT metadata_location FROM iceberg_tables')
+    if (row === undefined) return undefined
+    const { hostname: Bucket, pathname } = new URL(row['metadata_location'] as string)
+    const object = await client.send(new GetObjectCommand({ Bucket, Key: pathname.slice(1) }))
+    return JSON.parse((await object.Body?.transformToString()) ?? '') as Metadata
+  }
+  return {
+    async rows(): Promise<number> {
+      const found = await metadata()
+      const current = found?.snapshots.find(
+        (snapshot) => snapshot['snapshot-id'] === found['current-snapshot-id'],
+      )
+      return Number(current?.summary['total-records'] ?? 0)
+    },
+    async columns(): Promise<string[]> {
+      const found = await metadata()
+      const current = found?.schemas.find(
+        (schema) => schema['schema-id'] === found['current-schema-id'],
+      )
+      return current?.fields.map(({ name }) => name) ?? []
+    },
+  }
+}
 
 test('the keeper - a second start changes nothing, and SIGTERM ends it in order', async () => {
   assert.equal((await keeper.stop()).code, 0)
