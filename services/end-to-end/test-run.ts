@@ -5,10 +5,15 @@ import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-const usage = `npm test -- [--only unit|integration|python|slow|containers] [PATTERN]
+const usage = `npm test -- [--only unit|integration|python|slow|infrastructure|containers] [PATTERN]
 
 Runs unit tests, tests on real servers and the Python tests. With PATTERN only the test files whose
-path contains it. The slow ones, in which Dagster's own clock decides, run when they are asked for.`
+path contains it. The slow ones, in which Dagster's own clock decides, run when they are asked for;
+those of the infrastructure are unit tests, and can be asked for alone; those in containers need a
+Docker engine, and are skipped where there is none.`
+
+/** What `npm run infra:check` runs alone. */
+const infrastructure = ['terraform', 'k8s', '.github']
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const { values, positionals } = parseArgs({
@@ -32,7 +37,9 @@ if (values.help) {
 
 async function runAll(): Promise<number> {
   const files = globSync(
-    ['schemas/**/*.test.ts', 'topology/**/*.test.ts', 'services/**/*.test.ts'],
+    ['schemas', 'topology', 'services', ...infrastructure].map(
+      (folder) => `${folder}/**/*.test.ts`,
+    ),
     {
       cwd: root,
       exclude: (name) => name === 'node_modules',
@@ -58,6 +65,9 @@ async function runAll(): Promise<number> {
     stages.push(await runPython('training'), await runPython('orchestration'))
   if (wants('integration')) stages.push(await runNode('integration', files.filter(needsServers), 1))
 
+  const isInfrastructure = (file: string) => infrastructure.some((top) => file.startsWith(top))
+  if (values.only === 'infrastructure')
+    stages.push(await runNode('infrastructure', files.filter(isInfrastructure), 1))
   if (values.only === 'slow') stages.push(await runNode('slow', files.filter(isSlow), 1))
   if (values.only === 'containers')
     stages.push(await runNode('containers', files.filter(isInContainers), 1))

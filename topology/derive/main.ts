@@ -7,6 +7,7 @@ import { aclsFile } from './acls.ts'
 import { connectFiles } from './connect.ts'
 import { topologyPage } from './diagram.ts'
 import { deriveObservability } from './observability/index.ts'
+import { terraformFile } from './terraform.ts'
 import { topicsFile } from './topics.ts'
 
 const check = process.argv.includes('--check')
@@ -18,6 +19,7 @@ const files = new Map([
   ...connectFiles(),
   ['topology/topics.json', topicsFile()],
   ['topology/acls.json', aclsFile()],
+  ['terraform/topology.json', terraformFile()],
 ])
 
 const different: string[] = []

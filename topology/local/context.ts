@@ -16,6 +16,8 @@ export interface Secured {
   readonly kafkaPort: number
   /** Of SCRAM, by principal. Known to a broker from its first start on. */
   readonly kafkaPasswords: Readonly<Record<string, string>>
+  /** Of MLflow's first user, its admin. */
+  readonly mlflowPassword: string
 }
 
 /** Where one broker listens; its place in the list is its node id, from 1. */
@@ -35,7 +37,7 @@ export interface Context {
   kafkaNodes: readonly KafkaNode[]
   /** Of the only broker. */
   kafkaListeners: readonly KafkaListener[]
-  /** Kafka with access control, and PostgreSQL with TLS. */
+  /** Kafka with access control, PostgreSQL with TLS, MLflow with users. */
   secured: Secured | undefined
   /** What Prometheus asks, by job: host and port. */
   scrapes: Readonly<Record<string, string>>

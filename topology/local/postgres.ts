@@ -135,6 +135,8 @@ export async function createDatabases(port: number, password: string): Promise<v
       `DROP ROLE IF EXISTS ${name}`, // left by a start that was interrupted in between
       `CREATE ROLE ${name} LOGIN CREATEDB PASSWORD '${password}'`,
       `CREATE DATABASE ${name} OWNER ${name}`,
+      // Each is entered by its owner and by whom it lets in.
+      `REVOKE ALL ON DATABASE ${name} FROM PUBLIC`,
     ])
   await query(url, statements)
 }

@@ -6,7 +6,7 @@ import { connectSecretsDir, connectSpec, connectUrl } from './connect.ts'
 import { openDataDir } from './data-dir.ts'
 import { rssBytesOf } from './family.ts'
 import { kafkaSpec } from './kafka.ts'
-import { mlflowSpec, pythonEnv } from './mlflow.ts'
+import { mlflowSpec, mlflowUser, pythonEnv } from './mlflow.ts'
 import { createOwner, type ChildOptions, type OwnedProcess } from './owner.ts'
 import { findJava, findPython, serversDir, venvPython } from './places.mjs'
 import { choosePorts, freePorts } from './ports.ts'
@@ -47,7 +47,7 @@ export interface StackOptions {
   scrapes?: Readonly<Record<string, string>>
   /** The broker's own, for clients without a listener of their own, is always there. */
   kafkaListeners?: readonly KafkaListener[]
-  /** With certificates of their own, made at the start, Kafka and PostgreSQL take TLS too. */
+  /** Kafka and PostgreSQL take TLS too, with certificates made at the start; MLflow asks who calls. */
   secured?: Secured
   /** Ends a start that is under way; a running stack is ended by disposing of it. */
   signal?: AbortSignal
@@ -67,7 +67,7 @@ export interface Stack {
   /** Each of our databases is reached as its owner, any other as the admin. */
   postgres: { url(database: string): string }
   s3: S3Location
-  mlflow: { url: string; webhookSecret: string }
+  mlflow: { url: string; webhookSecret: string; user?: { username: string; password: string } }
   /** Answers where it was started. */
   prometheus: { url: string }
   /** Answers where it was started. Passwords for it lie in the folder, one file each. */
@@ -164,6 +164,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     mlflow: {
       url: `http://127.0.0.1:${ports.mlflow}`,
       webhookSecret: dataDir.secrets.mlflowWebhookSecret,
+      ...(options.secured === undefined ? {} : { user: mlflowUser(options.secured) }),
     },
     prometheus: { url: `http://127.0.0.1:${ports.prometheus}` },
     connect: { url: connectUrl(ports.connect), secretsDir: connectSecretsDir(dataDir.path) },

@@ -174,7 +174,10 @@ function pythonFolders() {
     ['orchestrate.ts', 'test-run.ts'].includes(basename(script ?? '')) ||
     scriptArgs.some((argument, index) => {
       const option = scriptArgs[index - 1]
-      return argument === '--with=dagster' || (option === '--with' && argument === 'dagster')
+      return (
+        /^--(with=dagster|scenario(=|$))/.test(argument) ||
+        (option === '--with' && argument === 'dagster')
+      )
     })
   const training = ['training', 'Python packages']
   return runsDagster ? [training, ['orchestration', 'Dagster packages']] : [training]

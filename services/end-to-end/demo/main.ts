@@ -12,6 +12,7 @@ import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { clockEveryMs, firstEvents, lastYear } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from './account.ts'
 import { quantile, watch, type Live } from './live.ts'
+import { runDriftScenario } from './drift/scenario.ts'
 import { parseDemoOptions, usage, type DemoOptions } from './options.ts'
 
 const dayMs = 86_400_000
@@ -39,9 +40,17 @@ function fail(message: string): void {
   stopping.abort(new Error(message))
 }
 
+const driftRun = {
+  signal: stopping.signal,
+  secondsNow: () => (performance.now() - commandStartedAt) / 1000,
+  onProgress: (line: string) => console.log(`[${elapsed()}] ${line}`),
+  onFailure: fail,
+}
+
 try {
   const options = parseDemoOptions(process.argv.slice(2))
   if (options === 'help') console.log(usage)
+  else if ('scenario' in options) await runDriftScenario(options, driftRun)
   else await runDemo(options)
 } catch (error) {
   failure ??= stopping.signal.aborted ? undefined : messageOf(error)

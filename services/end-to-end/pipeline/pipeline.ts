@@ -27,7 +27,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { openEnvironment } from './environment.ts'
-import { ensureModel, type ModelSize } from './model.ts'
+import { ensureModel, type Lesson, type ModelSize } from './model.ts'
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
 const readyWithinMs = 180_000
@@ -35,7 +35,8 @@ const readyWithinMs = 180_000
 export interface PipelineOptions {
   readonly dataDir: string
   readonly ports: 'usual' | 'free'
-  readonly modelSize: ModelSize
+  /** What the first champion learns from, when there is none yet. */
+  readonly modelSize: ModelSize | Lesson
   readonly signal: AbortSignal
   readonly onProgress: (line: string) => void
   /** A server or service ended by itself: the pipeline is broken. */

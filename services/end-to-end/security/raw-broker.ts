@@ -1,5 +1,5 @@
 // What does a broker answer to one request, without a client's patience?
-import { loadKafkajs } from '@churnstream/runtime/kafkajs'
+import { loadKafkajs, toSasl } from '@churnstream/runtime/kafkajs'
 import type { KafkaConnection } from '@churnstream/runtime'
 import { randomUUID } from 'node:crypto'
 
@@ -47,7 +47,7 @@ export async function openRawBroker(connection: KafkaConnection): Promise<RawBro
   const client = new Kafka({
     brokers: [...brokers],
     ...(tls === undefined ? {} : { ssl: { ...tls } }),
-    ...(sasl === undefined ? {} : { sasl: { mechanism: 'scram-sha-512', ...sasl } }),
+    ...(sasl === undefined ? {} : { sasl: toSasl(sasl) }),
     logLevel: kafkajs.logLevel.NOTHING,
     retry: { retries: 0 },
   })

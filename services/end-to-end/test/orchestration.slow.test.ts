@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { Client } from 'pg'
 import { listenForNotices, untilFound, type Notices } from '../pipeline/dagster-watch.ts'
@@ -14,6 +15,8 @@ import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 
 const dayMs = 86_400_000
 const withinMs = 600_000
+/** As long as a fail-over takes. */
+const awayMs = 15_000
 const market = 'us-nj'
 /** In services/training/markets/. */
 const marketCount = 6
@@ -69,18 +72,26 @@ test('every_week - a tick scores and publishes the market that has activity, the
       __typename ... on PythonError { message } } }`,
     { selector: everyWeek },
   )
-  await until('a run of each market', async () =>
-    (await runsOf('weekly_batch')).length >= marketCount ? true : undefined,
-  )
-  // Before the next minute: every tick asks for all of them.
-  await ask(
-    `mutation ($selector: ScheduleSelector!) { resetSchedule(scheduleSelector: $selector) {
-      __typename ... on PythonError { message } } }`,
-    { selector: everyWeek },
-  )
-  const markets = await until('the end of the first tick', async () => {
-    const ofTick = (await runsOf('weekly_batch')).slice(-marketCount)
-    return ofTick.every(({ status }) => isOver(status)) ? ofTick : undefined
+  await until('a run of the tick', async () => (await runsOf('weekly_batch'))[0])
+  // Every tick asks for all of them. One that is at work writes the state that it has read.
+  await until('the schedule to stop after its tick', async () => {
+    const { scheduleOrError } = (await ask(
+      `query ($selector: ScheduleSelector!) { scheduleOrError(scheduleSelector: $selector) {
+        ... on Schedule { scheduleState { status ticks(limit: 1) { status } } } } }`,
+      { selector: everyWeek },
+    )) as { scheduleOrError: { scheduleState: { status: string; ticks: { status: string }[] } } }
+    const { status, ticks } = scheduleOrError.scheduleState
+    if (status === 'STOPPED' && ticks[0]?.status === 'SUCCESS') return true
+    await ask(
+      `mutation ($selector: ScheduleSelector!) { resetSchedule(scheduleSelector: $selector) {
+        __typename ... on PythonError { message } } }`,
+      { selector: everyWeek },
+    )
+    return undefined
+  })
+  const markets = await until('the end of every run', async () => {
+    const runs = await runsOf('weekly_batch')
+    return runs.every(({ status }) => isOver(status)) ? runs.slice(-marketCount) : undefined
   })
   assert.deepEqual(
     markets.filter(({ status }) => status === 'SUCCESS').map(({ tags }) => tags['market']),
@@ -149,6 +160,26 @@ test('run_retries - a worker that was killed is replaced, once, and nothing is p
   assert.deepEqual(await published(), before)
   const told = await until('its notice', async () => notices.heard.find((one) => one.run === run))
   assert.equal(told.will_retry, true)
+})
+
+test('weekly_batch - PostgreSQL away in the middle shows nothing half done, and another run repairs it', async () => {
+  const before = await published()
+  const run = await launch('weekly_batch')
+  await until('a worker at work', async () =>
+    (await messagesOf(run)).some((text) => text.includes('step "features"')) ? true : undefined,
+  )
+  // Dagster's own tables are there too: it can neither write what happened nor start anything.
+  await pipeline.stack.servers.postgres.kill9()
+  await delay(awayMs)
+  await pipeline.stack.servers.postgres.start()
+  const ended = await endOf(run)
+  assert.deepEqual(await published(), before)
+  if (ended === 'FAILURE') {
+    const told = await until('its notice', async () => notices.heard.find((one) => one.run === run))
+    assert.notEqual(told.reason, '')
+  }
+  assert.equal(await endOf(await launch('weekly_batch')), 'SUCCESS')
+  assert.deepEqual(await published(), before)
 })
 
 test('new_rows - an object that lands in S3 is scored once', async () => {

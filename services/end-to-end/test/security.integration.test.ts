@@ -10,6 +10,7 @@ import { until } from '@churnstream/runtime/testing'
 import {
   aclRules,
   clusterTopics,
+  deadLetterTopic,
   groupOf,
   principals,
   processIds,
@@ -19,6 +20,7 @@ import {
   topics,
   type Operation,
   type Service,
+  type ServiceId,
 } from '@churnstream/topology'
 import {
   certificatesIn,
@@ -27,10 +29,12 @@ import {
   grantAccess,
   runningVariables,
   venvPython,
+  type Stack,
 } from '@churnstream/topology/local'
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -54,6 +58,42 @@ const failures: string[] = []
 let pipeline: Pipeline
 let credentials: Credentials
 
+const secrets = {
+  database: join(folder, 'secrets', 'database-url'),
+  webhooks: join(folder, 'secrets', 'webhook-secrets'),
+  mlflow: join(folder, 'secrets', 'mlflow-password'),
+  s3: join(folder, 'secrets', 's3-credentials'),
+}
+
+/** Every secret of a service in a file, as an installation mounts them. */
+function writeSecrets({ postgres, mlflow, s3, caFile }: Stack): void {
+  const write = (file: string, text: string) => writeFileSync(file, `${text}\n`, { mode: 0o600 })
+  mkdirSync(join(folder, 'secrets'))
+  const verified = `sslmode=verify-full&sslrootcert=${caFile}`
+  write(secrets.database, `${postgres.url('churnstream')}?${verified}`)
+  write(secrets.webhooks, mlflow.webhookSecret)
+  write(secrets.mlflow, mlflow.user?.password ?? '')
+  const keys = `aws_access_key_id = ${s3.accessKeyId}\naws_secret_access_key = ${s3.secretAccessKey}`
+  write(secrets.s3, `[default]\n${keys}`)
+}
+
+function variablesOf(id: ServiceId): Record<string, string | undefined> {
+  return {
+    ...credentials.variables(services[id].name),
+    // What might be told too much is told.
+    LOG_LEVEL: 'debug',
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+    AWS_SHARED_CREDENTIALS_FILE: secrets.s3,
+    DATABASE_URL: undefined,
+    DATABASE_URL_FILE: secrets.database,
+    MLFLOW_TRACKING_PASSWORD: undefined,
+    MLFLOW_TRACKING_PASSWORD_FILE: secrets.mlflow,
+    WEBHOOK_SECRETS: undefined,
+    WEBHOOK_SECRETS_FILE: secrets.webhooks,
+  }
+}
+
 before(async () => {
   const [kafkaPort = 0] = await freePorts(1)
   const { caFile } = certificatesIn(dataDir)
@@ -62,9 +102,16 @@ before(async () => {
     dataDir,
     ports: 'free',
     modelSize: 'small',
-    secured: { kafkaPort, kafkaPasswords: credentials.passwords },
-    prepare: (stack) => grantAccess(stack.kafka.brokers),
-    env: Object.fromEntries(processIds.map((id) => [id, credentials.variables(services[id].name)])),
+    secured: {
+      kafkaPort,
+      kafkaPasswords: credentials.passwords,
+      mlflowPassword: randomBytes(18).toString('hex'),
+    },
+    async prepare(stack) {
+      await grantAccess(stack.kafka.brokers)
+      writeSecrets(stack)
+    },
+    env: Object.fromEntries(processIds.map((id) => [id, variablesOf(id)])),
     signal: ended.signal,
     onProgress: () => undefined,
     onFailure: (message) => failures.push(message),
@@ -124,6 +171,8 @@ async function readInDagster(): Promise<string> {
     "where = (os.environ['KAFKA_BOOTSTRAP_SERVERS'], os.environ['SCHEMA_REGISTRY_URL'])",
     'topics = Topics(bootstrap_servers=where[0], registry_url=where[1])',
     "print(topics.newest('retrainingRequests', 10))",
+    'from churn_orchestration.retraining.ledger import Ledger',
+    "print(Ledger(tracking_uri=os.environ['MLFLOW_TRACKING_URI']).models())",
   ].join('\n')
   const { stdout } = await promisify(execFile)(
     venvPython(base.version, 'orchestration'),
@@ -152,7 +201,9 @@ test('commands - each does its work with its own principal', async () => {
   assert.match(replayed, /"id":"a-test"/)
   const verified = await command('verifier', 'verifier/src/main.ts', '--sample', '0', '--json')
   assert.deepEqual((JSON.parse(verified) as { breaches: unknown[] }).breaches, [])
-  assert.match(await readInDagster(), /'requestedBy': 'person'/)
+  const readBy = await readInDagster()
+  assert.match(readBy, /'requestedBy': 'person'/)
+  assert.match(readBy, /Model\(name='churn-default'/)
 })
 
 test('a wrong password, an unknown authority or no TLS - nobody comes in', async () => {
@@ -185,6 +236,82 @@ test('PostgreSQL - is entered over TLS that the client verifies', async () => {
   assert.deepEqual(rows, [{ ssl: true }])
   const trusting = new Client({ connectionString: url('sslmode=verify-full') })
   await assert.rejects(trusting.connect(), /self-signed|unable to verify|issuer/)
+})
+
+test('MLflow - answers only whom it knows', async () => {
+  const { url, user } = pipeline.stack.mlflow
+  const search = `${url}/api/2.0/mlflow/registered-models/search`
+  const ask = async (password?: string) => {
+    const pair = Buffer.from(`${user?.username}:${password}`).toString('base64')
+    const headers = password === undefined ? {} : { authorization: `Basic ${pair}` }
+    return (await fetch(search, { headers })).status
+  }
+  assert.deepEqual([await ask(), await ask('a guess'), await ask(user?.password)], [401, 401, 200])
+})
+
+test('secrets - stand in no log, metric, dead letter, record or header', async () => {
+  const { stack, kafka, urls, apiKey } = pipeline
+  const { name } = topics.playerActivity
+  const producer = await kafka.openProducer()
+  await producer.send([{ topic: name, partition: 0, key: 'mallory', value: Buffer.from('poison') }])
+  await producer.close()
+  const stranger = { authorization: `Bearer stranger.${apiKey.slice(apiKey.indexOf('.') + 1)}` }
+  await fetch(`${urls.ingestion}/v1/events`, { method: 'POST', headers: stranger })
+  await fetch(`${urls.registryBridge}/webhooks/mlflow`, { method: 'POST', body: '{}' })
+
+  const letters = deadLetterTopic(topics.playerActivity)
+  await until('the poison is a dead letter', async () =>
+    (await kafka.endOffsets(letters)).some((offset) => offset > 0n),
+  )
+  const places = new Map<string, string>()
+  for (const folderName of ['service-logs', 'logs']) {
+    for (const file of readdirSync(join(dataDir, folderName))) {
+      places.set(`${folderName}/${file}`, readFileSync(join(dataDir, folderName, file), 'utf8'))
+    }
+  }
+  for (const id of processIds) {
+    for (const path of ['/metrics', '/health/ready']) {
+      places.set(`${id}${path}`, await (await fetch(`${urls[id]}${path}`)).text())
+    }
+  }
+  for (const topic of clusterTopics()) {
+    const texts: string[] = []
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      for await (const records of kafka.read(topic.name, partition)) {
+        for (const { key, value, headers } of records) {
+          const held = Object.entries(headers).flatMap(([header, text]) => [
+            header,
+            text.toString(),
+          ])
+          texts.push(key?.toString() ?? '', value?.toString('latin1') ?? '', ...held)
+        }
+      }
+    }
+    places.set(`topic ${topic.name}`, texts.join('\n'))
+  }
+  // What is looked through holds what it should: none of it is empty.
+  for (const id of processIds) {
+    assert.match(places.get(`service-logs/${services[id].name}.log`) ?? '', /"service":/)
+    assert.match(places.get(`${id}/metrics`) ?? '', /churnstream_/)
+  }
+  assert.match(places.get(`topic ${letters}`) ?? '', /dlq\.reason/)
+  assert.match(places.get(`topic ${topics.churnScores.name}`) ?? '', /ada/)
+
+  const { password: postgresPassword } = new URL(stack.postgres.url('churnstream'))
+  const canaries = {
+    ...credentials.passwords,
+    'the API key': apiKey.slice(apiKey.indexOf('.') + 1),
+    'the webhook secret': stack.mlflow.webhookSecret,
+    "MLflow's password": stack.mlflow.user?.password ?? '',
+    "S3's secret": stack.s3.secretAccessKey,
+    "PostgreSQL's password": postgresPassword,
+  }
+  const found = [...places].flatMap(([place, text]) =>
+    Object.entries(canaries)
+      .filter(([, secret]) => text.includes(secret))
+      .map(([what]) => `${what} in ${place}`),
+  )
+  assert.deepEqual(found, [])
 })
 
 const ids = [

@@ -6,6 +6,7 @@ import {
   loadConfig,
   openCluster,
   parseS3Location,
+  withSecrets,
   type Cluster,
 } from '@churnstream/runtime'
 import { readObject } from '@churnstream/runtime/s3'
@@ -39,8 +40,9 @@ export function connect(
   env: Readonly<Record<string, string | undefined>>,
   dataDir = usualDataDir,
 ): Connection {
-  const variables = runningVariables(env, dataDir)
-  if (variables === undefined) throw new FatalError(noStack(dataDir))
+  const found = runningVariables(env, dataDir)
+  if (found === undefined) throw new FatalError(noStack(dataDir))
+  const variables = withSecrets(found)
   const known = loadConfig(config, variables)
   const { S3_ENDPOINT: endpoint, MLFLOW_TRACKING_USERNAME: username } = known
   const password = known.MLFLOW_TRACKING_PASSWORD

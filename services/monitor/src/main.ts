@@ -74,13 +74,14 @@ await runMain(async () => {
     schemas,
     profiles,
   })
-  const [first, ...alongside] = countedInputs()
+  const [first, ...alongside] = countedInputs(env.WATCHED_SHARE)
   // One that ends takes the others with it.
   const ending = new AbortController()
   const common = {
     kafka,
     schemas,
     sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
+    gather: { waitMs: env.GATHER_MS, minBytes: 4 << 20, records: 10_000 },
     signal: AbortSignal.any([signal, ending.signal]),
     log,
     metrics,

@@ -34,19 +34,20 @@ type Env = Readonly<Record<string, string | undefined>>
  * The environment with the secrets that stand in files, without the line ends that editors add.
  * @throws FatalError that names a variable whose file can't be read, or that is set beside its file
  */
-export function withSecrets(env: Env): Record<string, string | undefined> {
-  const read: Record<string, string> = {}
+export function withSecrets<E extends Env>(env: E): E {
+  const own: Record<string, string | undefined> = { ...env }
   for (const name of secretNames) {
-    const file = env[`${name}_FILE`]
+    const file = own[`${name}_FILE`]
     if (file === undefined) continue
-    if (env[name] !== undefined) throw new FatalError(`${name} and ${name}_FILE are both set`)
+    if (own[name] !== undefined) throw new FatalError(`${name} and ${name}_FILE are both set`)
     try {
-      read[name] = readFileSync(file, 'utf8').replace(/[\r\n]+$/, '')
+      own[name] = readFileSync(file, 'utf8').replace(/[\r\n]+$/, '')
     } catch (error) {
       throw new FatalError(`${name}_FILE: ${messageOf(error)}`)
     }
+    delete own[`${name}_FILE`]
   }
-  return { ...env, ...read }
+  return own as E
 }
 
 /**

@@ -43,6 +43,13 @@ test('toKafkaConnection - TLS alone trusts whom Node trusts', () => {
   assert.deepEqual(connectionOf({ KAFKA_SECURITY_PROTOCOL: 'SSL' }).tls, {})
 })
 
+test('toKafkaConnection - a role of AWS enters with tokens', () => {
+  const role = { KAFKA_SECURITY_PROTOCOL: 'SASL_SSL', KAFKA_SASL_MECHANISM: 'AWS_MSK_IAM' }
+  const { sasl } = connectionOf({ ...role, AWS_REGION: 'eu-west-1' })
+  assert.ok(sasl && 'token' in sasl)
+  assert.throws(() => connectionOf(role), /AWS_REGION/)
+})
+
 for (const [what, env, said] of [
   ['a user over PLAINTEXT', { KAFKA_SASL_USERNAME: 'features' }, /KAFKA_SECURITY_PROTOCOL/],
   ['no password', { KAFKA_SECURITY_PROTOCOL: 'SASL_SSL' }, /KAFKA_SASL_USERNAME/],

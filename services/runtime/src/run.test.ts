@@ -112,6 +112,7 @@ function countingProcessor() {
 }
 
 interface StartOptions {
+  readonly wants?: Input<PlayerActivity>['wants']
   readonly alongside?: readonly Input<PlayerActivity>[]
   readonly tracing?: Tracing
 }
@@ -119,7 +120,7 @@ interface StartOptions {
 function start(
   kafka: Kafka,
   processor: Processor<PlayerActivity>,
-  { alongside = [], tracing }: StartOptions = {},
+  { alongside = [], tracing, wants }: StartOptions = {},
 ) {
   const controller = new AbortController()
   const metrics = createMetrics('test')
@@ -136,6 +137,7 @@ function start(
     metrics,
     health: new Health(),
     ...(tracing && { tracing }),
+    ...(wants && { wants }),
   })
   finished.catch(() => undefined)
   return {
@@ -214,6 +216,18 @@ test('run - each outcome is counted by what it was and why', async () => {
   ]) {
     assert.ok(page.includes(`churnstream_${series}\n`), `${series} in ${page}`)
   }
+})
+
+test('run - what is not wanted is skipped unread, and counted', async () => {
+  const { kafka } = await createCluster()
+  await send(kafka, [Buffer.from('not avro'), event('ada', 0), event('ada', 1)])
+  const running = start(kafka, countingProcessor(), { wants: ({ offset }) => offset === 1n })
+  await until('all is done', async () => (await committed(kafka)) === 3n)
+  await running.stop()
+  assert.deepEqual(await texts(kafka, output.name), ['ada-0=1'])
+  assert.deepEqual(await texts(kafka, deadLetterTopic(input)), [])
+  const page = await running.metrics.registry.metrics()
+  assert.match(page, /record_reasons_total\{.*outcome="skip",reason="unwanted"\} 2\n/)
 })
 
 test('run - a sampled record hands its trace to what it causes, its span and its dead letter', async () => {

@@ -24,7 +24,7 @@ import type {
 import type { Log } from './log.ts'
 import { createLoopAccount, type Traced } from './loop-account.ts'
 import type { Metrics, replacedBecause } from './metrics.ts'
-import { deadLetter, type Outcome } from './outcome.ts'
+import { deadLetter, skip, type Outcome } from './outcome.ts'
 import { childOf, toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
 import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
@@ -62,6 +62,16 @@ export interface ProcessorState {
 export interface Input<V> {
   readonly topic: Topic
   readonly decoder: RecordDecoder<V>
+  /** The others are skipped without being decoded; all are wanted unless told. */
+  readonly wants?: (record: ConsumedRecord) => boolean
+}
+
+export interface Gather {
+  /** A fetch waits so long, unless it has so much. */
+  readonly waitMs: number
+  readonly minBytes: number
+  /** Of a transaction, at most: bounds replay and heartbeat gaps. */
+  readonly records: number
 }
 
 export interface RunOptions<V> extends Input<V> {
@@ -81,8 +91,8 @@ export interface RunOptions<V> extends Input<V> {
   /** Where the spans of sampled records go; nowhere unless told. */
   readonly tracing?: Tracing
   readonly sessionTimeoutMs?: number
-  /** How long a fetch gathers records. Longer means fewer, larger transactions. */
-  readonly fetchWaitMs?: number
+  /** Fewer and larger transactions, where nobody waits for what comes out. */
+  readonly gather?: Gather
 }
 
 /** Of the one producer that may write for a partition. */
@@ -140,8 +150,8 @@ const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().
  */
 export async function run<V>(options: RunOptions<V>): Promise<void> {
   const { kafka, schemas, service, topic, processor, alongside = [] } = options
-  const inputs = new Map(
-    [{ topic, decoder: options.decoder }, ...alongside].map((input) => [input.topic.name, input]),
+  const inputs = new Map<string, Input<V>>(
+    [options, ...alongside].map((input) => [input.topic.name, input]),
   )
   const { signal, log, health } = options
   const group = groupOf(service)
@@ -171,7 +181,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     ...(options.sessionTimeoutMs === undefined
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
-    ...(options.fetchWaitMs === undefined ? {} : { fetchWaitMs: options.fetchWaitMs }),
+    ...(options.gather === undefined ? {} : { gather: options.gather }),
     onFetched: () => account.cameRound(),
     onAssigned(partitions, generation) {
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
@@ -270,9 +280,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     }
     current.begun.add(batch.topic)
     const pending = batch.records.filter((record) => record.offset >= next)
-    for (let start = 0; start < pending.length; start += chunkRecords) {
+    const most = options.gather?.records ?? chunkRecords
+    for (let start = 0; start < pending.length; start += most) {
       if (batch.isStale()) return
-      const chunk = pending.slice(start, start + chunkRecords)
+      const chunk = pending.slice(start, start + most)
       await workThroughChunk(batch, input, current, chunk)
       account.cameRound()
       const left = pending.length - start - chunk.length
@@ -343,7 +354,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function workThroughChunk(
     batch: Batch,
-    { topic, decoder }: Input<V>,
+    { topic, decoder, wants = () => true }: Input<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
   ): Promise<void> {
@@ -352,12 +363,13 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     failpoint('after-poll')
     await schemas.prepare(
       decoder,
-      chunk.map((record) => record.value),
+      chunk.filter((record) => wants(record)).map((record) => record.value),
       signal,
     )
     const received: Received<V>[] = []
     const traced = new Map<number, Traced>()
     const outcomes: (Outcome | undefined)[] = chunk.map((record, index) => {
+      if (!wants(record)) return unwanted
       const parent = traceOf(record.headers)
       const trace = parent && childOf(parent)
       if (trace) traced.set(index, { parent, trace })
@@ -436,6 +448,8 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     await lane.producer.close()
   }
 }
+
+const unwanted = skip('unwanted')
 
 const within = (trace: TraceContext, record: OutgoingRecord): OutgoingRecord => ({
   ...record,

@@ -23,20 +23,25 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from msk_token import msk_token
 
 FRAME = struct.Struct(">qqiii")
 ANSWER_SECONDS = 30
 
 
-def cluster_of(env: Mapping[str, str]) -> dict[str, str]:
+def cluster_of(env: Mapping[str, str]) -> dict[str, Any]:
     """Where the cluster is and as whom it is entered, in librdkafka's words."""
-    settings = {
+    settings: dict[str, Any] = {
         "bootstrap.servers": env["KAFKA_BOOTSTRAP_SERVERS"],
         "security.protocol": env.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
     }
     if "KAFKA_TLS_CA_FILE" in env:
         settings["ssl.ca.location"] = env["KAFKA_TLS_CA_FILE"]
-    if settings["security.protocol"] == "SASL_SSL":
+    if env.get("KAFKA_SASL_MECHANISM") == "AWS_MSK_IAM":
+        region = env["AWS_REGION"]
+        settings["sasl.mechanism"] = "OAUTHBEARER"
+        settings["oauth_cb"] = lambda _: msk_token(region)
+    elif settings["security.protocol"] == "SASL_SSL":
         settings["sasl.mechanism"] = "SCRAM-SHA-512"
         settings["sasl.username"] = env["KAFKA_SASL_USERNAME"]
         settings["sasl.password"] = env["KAFKA_SASL_PASSWORD"]
@@ -44,7 +49,7 @@ def cluster_of(env: Mapping[str, str]) -> dict[str, str]:
 
 
 class Reader:
-    def __init__(self, cluster: dict[str, str]) -> None:
+    def __init__(self, cluster: dict[str, Any]) -> None:
         self.admin = AdminClient(cluster)
         self.consumer = Consumer(
             {

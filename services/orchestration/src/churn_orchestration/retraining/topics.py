@@ -23,11 +23,24 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from ..config import SETTINGS
 from ..errors import RefusedError, TroubleError
+from ..msk_token import msk_token
 
 ANSWER_SECONDS = 15
 MAGIC = 0
 # Of the first byte and the schema's id.
 HEADER = 5
+
+
+def entry_settings(env: Mapping[str, str]) -> dict[str, Any]:
+    """As whom a cluster is entered that asks for it: by a password, or as an IAM role on MSK."""
+    if env.get("KAFKA_SASL_MECHANISM") == "AWS_MSK_IAM":
+        region = env.get("AWS_REGION", "")
+        return {"sasl.mechanism": "OAUTHBEARER", "oauth_cb": lambda _: msk_token(region)}
+    return {
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": env.get("KAFKA_SASL_USERNAME", ""),
+        "sasl.password": env.get("KAFKA_SASL_PASSWORD", ""),
+    }
 
 
 @dataclass(frozen=True)
@@ -201,7 +214,7 @@ class Topics(dg.ConfigurableResource):
             raise TroubleError(f"Kafka does not take a record of {topic['name']}: {why}")
         return ended[0][1].offset()
 
-    def _cluster(self) -> dict[str, str]:
+    def _cluster(self) -> dict[str, Any]:
         """Where it is and as whom it is entered, in librdkafka's words."""
         settings = {
             "bootstrap.servers": self.bootstrap_servers,
@@ -210,9 +223,7 @@ class Topics(dg.ConfigurableResource):
         if ca := os.environ.get("KAFKA_TLS_CA_FILE", ""):
             settings["ssl.ca.location"] = ca
         if settings["security.protocol"] == "SASL_SSL":
-            settings["sasl.mechanism"] = "SCRAM-SHA-512"
-            settings["sasl.username"] = os.environ.get("KAFKA_SASL_USERNAME", "")
-            settings["sasl.password"] = os.environ.get("KAFKA_SASL_PASSWORD", "")
+            settings |= entry_settings(os.environ)
         return settings
 
     def _registry(self, method: str, path: str, **content: Any) -> requests.Response:  # noqa: ANN401
