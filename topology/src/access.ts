@@ -164,6 +164,8 @@ const others: readonly Principal[] = [
         name: connectPrefix,
       }),
       on('group', 'prefixed', 'Read', 'Describe')({ name: connectPrefix }),
+      // Iceberg's coordinator commits in transactions.
+      writesAsAny({ name: connectPrefix }),
     ],
   },
   {
