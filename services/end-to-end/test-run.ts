@@ -5,11 +5,12 @@ import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-const usage = `npm test -- [--only unit|integration|python|slow|containers|infrastructure] [PATTERN]
+const usage = `npm test -- [--only unit|integration|python|slow|infrastructure|containers] [PATTERN]
 
 Runs unit tests, tests on real servers and the Python tests. With PATTERN only the test files whose
 path contains it. The slow ones, in which Dagster's own clock decides, run when they are asked for;
-those of the infrastructure are unit tests, and can be asked for alone.`
+those of the infrastructure are unit tests, and can be asked for alone; those in containers need a
+Docker engine, and are skipped where there is none.`
 
 /** What `npm run infra:check` runs alone. */
 const infrastructure = ['terraform', 'k8s', '.github']

@@ -1,6 +1,7 @@
 // How does a cluster learn who may do what?
-import type { AclOperationTypes, AclResourceTypes } from 'kafkajs'
+import type { AclOperationTypes, AclResourceTypes, Admin } from 'kafkajs'
 import { createRequire } from 'node:module'
+import { setTimeout as delay } from 'node:timers/promises'
 import { aclRules, type AclResource, type AclRule, type Operation } from '../src/index.ts'
 
 // Node finds only some of its names in an import.
@@ -38,17 +39,38 @@ const toAcls = ({ principal, resource, name, pattern, operations: granted }: Acl
     permissionType: kafkajs.AclPermissionTypes.ALLOW,
   }))
 
-/** Every rule of the topology, from every host, as its admin. */
+const pollMs = 20
+const withinMs = 10_000
+
+/** Every rule of the topology, from every host, as its admin; returns when the broker goes by them. */
 export async function grantAccess(brokers: readonly string[]): Promise<void> {
   const kafka = new kafkajs.Kafka({
     brokers: [...brokers],
     logLevel: kafkajs.logLevel.NOTHING,
+    connectionTimeout: 5_000,
   })
+  const acls = aclRules().flatMap(toAcls)
   const admin = kafka.admin()
   await admin.connect()
   try {
-    await admin.createAcls({ acl: aclRules().flatMap(toAcls) })
+    await admin.createAcls({ acl: acls })
+    const deadline = Date.now() + withinMs
+    // A controller answers before its brokers have heard.
+    while ((await known(admin)) < acls.length) {
+      if (Date.now() > deadline) throw new Error(`not every rule is known within ${withinMs} ms`)
+      await delay(pollMs)
+    }
   } finally {
     await admin.disconnect()
   }
+}
+
+async function known(admin: Admin): Promise<number> {
+  const { resources: found } = await admin.describeAcls({
+    resourceType: kafkajs.AclResourceTypes.ANY,
+    resourcePatternType: kafkajs.ResourcePatternTypes.ANY,
+    operation: kafkajs.AclOperationTypes.ANY,
+    permissionType: kafkajs.AclPermissionTypes.ANY,
+  })
+  return found.reduce((sum, { acls }) => sum + acls.length, 0)
 }

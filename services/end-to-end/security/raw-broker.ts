@@ -50,6 +50,7 @@ export async function openRawBroker(connection: KafkaConnection): Promise<RawBro
     ...(sasl === undefined ? {} : { sasl: toSasl(sasl) }),
     logLevel: kafkajs.logLevel.NOTHING,
     retry: { retries: 0 },
+    connectionTimeout: 20_000,
   })
   const key = Object.getOwnPropertySymbols(client).find(
     (symbol) => symbol.description === 'private:Kafka:createCluster',
