@@ -76,11 +76,7 @@ test('every_week - a tick scores and publishes the market that has activity, the
   const markets = await until('the end of the tick and of its runs', async () => {
     // The next tick would ask for all of them again. One that is at work writes back the state that
     // it has read: to stop it once is not enough.
-    await ask(
-      `mutation ($selector: ScheduleSelector!) { resetSchedule(scheduleSelector: $selector) {
-        __typename ... on PythonError { message } } }`,
-      { selector: everyWeek },
-    )
+    await stopSchedule()
     const runs = await runsOf('weekly_batch')
     const isWhole = runs.length >= marketCount && runs.every(({ status }) => isOver(status))
     return isWhole ? runs.slice(-marketCount) : undefined
@@ -154,7 +150,7 @@ test('run_retries - a worker that was killed is replaced, once, and nothing is p
   assert.equal(told.will_retry, true)
 })
 
-test('weekly_batch - PostgreSQL away in the middle shows nothing half done, and another run repairs it', async () => {
+test('weekly_batch - PostgreSQL away in the middle shows nothing half done, and another run repairs it', async (t) => {
   const before = await published()
   const run = await launch('weekly_batch')
   await until('a worker at work', async () =>
@@ -164,11 +160,17 @@ test('weekly_batch - PostgreSQL away in the middle shows nothing half done, and 
   await pipeline.stack.servers.postgres.kill9()
   await delay(awayMs)
   await pipeline.stack.servers.postgres.start()
+  // Each connection that the page held is found dead once, and its answer says so.
+  await until('the page to have new connections', async () => {
+    await Promise.all([runsOf('weekly_batch'), messagesOf(run), stopSchedule()])
+    return true
+  })
   const ended = await endOf(run)
   assert.deepEqual(await published(), before)
   if (ended === 'FAILURE') {
     const told = await until('its notice', async () => notices.heard.find((one) => one.run === run))
     assert.notEqual(told.reason, '')
+    t.diagnostic(`the run failed at ${told.step}: ${told.reason}`)
   }
   assert.equal(await endOf(await launch('weekly_batch')), 'SUCCESS')
   assert.deepEqual(await published(), before)
@@ -214,6 +216,13 @@ const repository = {
 }
 
 const everyWeek = { ...repository, scheduleName: 'every_week' }
+
+const stopSchedule = (): Promise<unknown> =>
+  ask(
+    `mutation ($selector: ScheduleSelector!) { resetSchedule(scheduleSelector: $selector) {
+      __typename ... on PythonError { message } } }`,
+    { selector: everyWeek },
+  )
 
 /** What the simulator's players of the market did, by day, as a producer would leave it. */
 async function land(): Promise<void> {

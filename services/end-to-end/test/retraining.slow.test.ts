@@ -25,7 +25,7 @@ import { figuresOf, retrainingByItself, type Notice } from '../pipeline/retraini
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 const withinMs = 600_000
-const historyDays = 110
+const historyDays = 150
 const liveDays = 40
 const modelCli = fileURLToPath(new URL('../../model-cli/src/main.ts', import.meta.url))
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-retraining-'))
@@ -73,10 +73,10 @@ before(async () => {
   const schemas = new Schemas({ url: pipeline.stack.registry.url })
   players = await openPlayers(pipeline.kafka, schemas, {
     seed: 31,
-    players: 700,
+    players: 1_000,
     startAt,
     endAt: historyEndsAt + liveDays * dayMs,
-    signUpDays: 60,
+    signUpDays: historyDays + liveDays,
     clockEveryMs: dayMs / 2,
     // What foretold churn foretells it no more: a new version must win.
     plants: [{ kind: 'concept-drift', from: startAt }],
