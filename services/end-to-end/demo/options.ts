@@ -14,11 +14,21 @@ export interface DemoOptions {
   readonly parts: readonly DemoPart[]
 }
 
-export const demoParts = ['dagster', 'monitoring'] as const
+/** A story that ends by itself; nothing else can be asked of it. */
+export interface ScenarioOptions {
+  readonly scenario: 'drift'
+  readonly reportFile: string | undefined
+  /** undefined: one of its own, which goes when it ends. */
+  readonly dataDir: string | undefined
+  readonly ports: 'usual' | 'free'
+}
+
+export const demoParts = ['dagster', 'monitoring', 'warehouse'] as const
 export type DemoPart = (typeof demoParts)[number]
 
 export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
-                [--with dagster] [--with monitoring]
+                [--with dagster] [--with monitoring] [--with warehouse]
+       npm run demo -- --scenario drift [--report FILE] [--data FOLDER] [--free-ports]
 
 Starts the real servers and all services, trains and registers a model on the first run, and
 streams simulated bettors through them until Ctrl-C.
@@ -30,37 +40,51 @@ streams simulated bettors through them until Ctrl-C.
   --data FOLDER  where the servers keep their data (.data)
   --free-ports   let the system choose every port
   --with PART    may be repeated: dagster, the orchestration with its page and its daemon;
-                 monitoring, Prometheus over every service, with our rules`
+                 monitoring, Prometheus over every service, with our rules;
+                 warehouse, Kafka Connect, which copies scores and models into flat tables
+  --scenario drift   the players drift; by itself the monitor asks for a new version, Dagster trains,
+                 compares and promotes it, and the scores improve. Exits 1 at a step that does not
+                 happen. Its data goes when it ends, unless --data names a new folder`
 
 /** @throws Error that names the argument and what it should be */
-export function parseDemoOptions(args: readonly string[]): DemoOptions | 'help' {
+export function parseDemoOptions(args: readonly string[]): DemoOptions | ScenarioOptions | 'help' {
   const { values } = parseArgs({
     args: [...args],
     options: {
       for: { type: 'string' },
       report: { type: 'string' },
-      rate: { type: 'string', default: '200' },
-      seed: { type: 'string', default: String(Math.floor(Date.now() / 1000)) },
-      data: { type: 'string', default: usualDataDir },
+      rate: { type: 'string' },
+      seed: { type: 'string' },
+      data: { type: 'string' },
       'free-ports': { type: 'boolean', default: false },
-      with: { type: 'string', multiple: true, default: [] },
+      with: { type: 'string', multiple: true },
+      scenario: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return 'help'
+  const ports = values['free-ports'] ? 'free' : 'usual'
+  const { for: forText, rate = '200', with: parts = [], report: reportFile, scenario } = values
+  if (scenario !== undefined) {
+    if (scenario !== 'drift') throw new Error(`--scenario takes drift, not ${scenario}`)
+    const other = (['for', 'rate', 'seed', 'with'] as const).find((name) => values[name])
+    if (other) throw new Error(`--scenario drift is played as it is: it takes no --${other}`)
+    return { scenario, reportFile, dataDir: values.data, ports }
+  }
+  const seed = values.seed ?? String(Math.floor(Date.now() / 1000))
   const isPart = (part: string): part is DemoPart => demoParts.some((known) => known === part)
-  const unknown = values.with.filter((part) => !isPart(part))
+  const unknown = parts.filter((part) => !isPart(part))
   if (unknown.length > 0) {
     throw new Error(`--with takes ${demoParts.join(' or ')}, not ${unknown.join(', ')}`)
   }
   return {
-    forMs: values.for === undefined ? undefined : parseDurationMs('--for', values.for, '60s'),
-    reportFile: values.report,
-    rate: parseWhole('--rate', values.rate, 1, 20_000),
-    seed: parseWhole('--seed', values.seed, 0, 2 ** 32),
-    dataDir: values.data,
-    ports: values['free-ports'] ? 'free' : 'usual',
-    parts: values.with.filter(isPart),
+    forMs: forText === undefined ? undefined : parseDurationMs('--for', forText, '60s'),
+    reportFile,
+    rate: parseWhole('--rate', rate, 1, 20_000),
+    seed: parseWhole('--seed', seed, 0, 2 ** 32),
+    dataDir: values.data ?? usualDataDir,
+    ports,
+    parts: parts.filter(isPart),
   }
 }
 

@@ -1,5 +1,6 @@
 // Is there a champion in MLflow, and if not, how is the sample model made?
 import { buildTrainingSet } from '@churnstream/replay'
+import type { Simulation } from '@churnstream/simulator'
 import type { Stack } from '@churnstream/topology/local'
 import { createReadStream, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,30 +13,46 @@ const trainingFolder = fileURLToPath(new URL('../../training/', import.meta.url)
 export const modelName = 'churn-default'
 export const championAlias = 'champion'
 
-/** How much simulated history the sample model learns from. */
-export type ModelSize = keyof typeof sizes
-const sizes = {
-  demo: { players: 4_000, days: 150, share: 0.4 },
-  /** Enough to train and score, quick enough for a test. */
-  small: { players: 800, days: 120, share: 0.6 },
-} as const
+/** What a model learns from: simulated history up to its end. */
+export interface Lesson {
+  readonly name: string
+  readonly history: Simulation
+  /** Of the labelled player-days. */
+  readonly share: number
+  /** The newest days, to test on; the last third unless told. */
+  readonly testDays?: number
+}
 
 const seed = 7
 const dayMs = 86_400_000
 /** Fixed, so that the sample model is the same wherever it is trained. */
 const historyEndsAt = Date.UTC(2026, 0, 1)
 
+/** How much simulated history the sample model learns from. */
+export type ModelSize = keyof typeof lessons
+const lessons = {
+  demo: sampleLesson('demo', 4_000, 150, 0.4),
+  /** Enough to train and score, quick enough for a test. */
+  small: sampleLesson('small', 800, 120, 0.6),
+} as const
+
+function sampleLesson(name: string, players: number, days: number, share: number): Lesson {
+  const startAt = historyEndsAt - days * dayMs
+  const history = { seed, players, startAt, endAt: historyEndsAt, signUpDays: days * 0.75 }
+  return { name, history, share }
+}
+
 export interface EnsureModelOptions {
   readonly stack: Stack
   readonly dataDir: string
-  readonly size: ModelSize
+  readonly size: ModelSize | Lesson
   readonly signal: AbortSignal
   readonly onProgress: (line: string) => void
 }
 
 export async function ensureModel(options: EnsureModelOptions): Promise<void> {
   const { stack, onProgress } = options
-  const version = await championVersion(stack.mlflow.url)
+  const version = await championVersion(stack.mlflow.url, stack.mlflow.user)
   if (version !== undefined) {
     onProgress(`MLflow names version ${version} of ${modelName} as ${championAlias}`)
     return
@@ -48,29 +65,24 @@ export async function ensureModel(options: EnsureModelOptions): Promise<void> {
 export async function trainModel(
   options: EnsureModelOptions & { readonly seed?: number; readonly champion?: boolean },
 ): Promise<string> {
-  const { stack, dataDir, size, signal, onProgress } = options
+  const { stack, dataDir, signal, onProgress } = options
+  const lesson = typeof options.size === 'string' ? lessons[options.size] : options.size
   const folder = join(dataDir, 'training')
   mkdirSync(folder, { recursive: true })
-  const file = join(folder, `training-set-${size}.csv.gz`)
-  const { players, days, share } = sizes[size]
-  const history = {
-    seed: options.seed ?? seed,
-    players,
-    startAt: historyEndsAt - days * dayMs,
-    endAt: historyEndsAt,
-    signUpDays: days * 0.75,
-  }
+  const file = join(folder, `training-set-${lesson.name}.csv.gz`)
+  const history = { ...lesson.history, seed: options.seed ?? lesson.history.seed }
   const { rows } = await buildTrainingSet({
     file,
     partitions: [simulatedHistory(history, onProgress)],
     seed: history.seed,
-    share,
+    share: lesson.share,
   })
   onProgress(`${rows} labelled rows`)
   signal.throwIfAborted()
 
   const logFile = join(folder, 'training.log')
   const champion = options.champion === false ? [] : ['--champion']
+  const testDays = lesson.testDays === undefined ? [] : ['--test-days', String(lesson.testDays)]
   const training = stack.spawn({
     name: 'training',
     command: stack.python,
@@ -85,6 +97,7 @@ export async function trainModel(
       '--seed',
       String(seed),
       ...champion,
+      ...testDays,
     ],
     cwd: trainingFolder,
     logFile,
@@ -103,10 +116,17 @@ export async function trainModel(
 }
 
 /** The version that MLflow's alias names, as MLflow says it. */
-export async function championVersion(mlflowUrl: string): Promise<string | undefined> {
+export async function championVersion(
+  mlflowUrl: string,
+  user?: { readonly username: string; readonly password: string },
+): Promise<string | undefined> {
   const query = new URLSearchParams({ name: modelName, alias: championAlias }).toString()
   const url = `${mlflowUrl}/api/2.0/mlflow/registered-models/alias?${query}`
-  const response = await fetch(url, { signal: AbortSignal.timeout(20_000) })
+  const pair = Buffer.from(`${user?.username}:${user?.password}`).toString('base64')
+  const response = await fetch(url, {
+    headers: user === undefined ? {} : { authorization: `Basic ${pair}` },
+    signal: AbortSignal.timeout(20_000),
+  })
   const body = (await response.json()) as {
     model_version?: { version: string }
     error_code?: string

@@ -7,7 +7,6 @@ import {
 } from '@aws-sdk/client-s3'
 import { createMlflow, type Mlflow } from '@churnstream/registry-bridge'
 import { Encoder, Schemas, type RetrainingRequest } from '@churnstream/schemas'
-import { simulate, type Step } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -16,15 +15,17 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { openActivityWriter, type ActivityWriter } from '../pipeline/activity.ts'
 import { runCommand } from '../pipeline/command.ts'
-import { modelName } from '../pipeline/model.ts'
 import { listenForNotices, untilFound, type Notices } from '../pipeline/dagster-watch.ts'
+import { modelName } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { openPlayers, type Players } from '../pipeline/players.ts'
+import { figuresOf, retrainingByItself, type Notice } from '../pipeline/retraining.ts'
 
-const dayMs = 86_400_000
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 const withinMs = 600_000
-const historyDays = 110
+const historyDays = 150
 const liveDays = 40
 const modelCli = fileURLToPath(new URL('../../model-cli/src/main.ts', import.meta.url))
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-retraining-'))
@@ -34,14 +35,9 @@ let notices: Notices<Notice>
 let pipeline: Pipeline
 let mlflow: Mlflow
 let s3: S3Client
-let writer: ActivityWriter
-let steps: Iterator<Step>
-let historyEndsAt: number
-
-interface Notice {
-  readonly text: string
-  readonly outcome?: string
-}
+let players: Players
+const startAt = Date.now() - (historyDays + liveDays) * dayMs
+const historyEndsAt = startAt + historyDays * dayMs
 
 before(async () => {
   notices = await listenForNotices()
@@ -56,9 +52,7 @@ before(async () => {
       scorer: { REPORT_INTERVAL_MS: '1000', GUARD_WINDOW_MS: '0', SHADOW_WAIT_MS: '5000' },
     },
     dagster: {
-      NOTIFY_WEBHOOK_URL: notices.url,
-      STEP_RETRY_SECONDS: '1',
-      RETRAINING_PROMOTION: 'auto',
+      ...retrainingByItself(notices.url),
       RETRAINING_COHORT_DAYS: '10',
       RETRAINING_LEAST_COHORT_ROWS: '200',
       TRIAL_LEAST_ROWS: '200',
@@ -77,11 +71,20 @@ before(async () => {
   s3 = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
   mlflow = createMlflow(pipeline.stack.mlflow.url)
   const schemas = new Schemas({ url: pipeline.stack.registry.url })
-  writer = await openActivityWriter(pipeline.kafka, schemas)
-  await writeHistory()
+  players = await openPlayers(pipeline.kafka, schemas, {
+    seed: 31,
+    players: 1_000,
+    startAt,
+    endAt: historyEndsAt + liveDays * dayMs,
+    signUpDays: historyDays + liveDays,
+    clockEveryMs: dayMs / 2,
+    // What foretold churn foretells it no more: a new version must win.
+    plants: [{ kind: 'concept-drift', from: startAt }],
+  })
+  await players.playUntil(historyEndsAt)
 })
 after(async () => {
-  await writer?.close()
+  await players?.close()
   s3?.destroy()
   await pipeline?.[Symbol.asyncDispose]()
   notices?.close()
@@ -146,12 +149,13 @@ test('retraining - a person asks, and the better version is trained, tried and p
   assert.ok(trial.criteria.every(({ holds }) => holds))
   assert.equal(version?.tags['churnstream.verdict'], 'accepted')
 
-  const run = await mlflowJson(`runs/get?run_id=${version?.runId}`)
-  const { info, data } = run['run'] as Run
-  const metrics = new Map(data.metrics.map(({ key, value }) => [key, value]))
+  const { metrics, artifactLocation } = await figuresOf(
+    pipeline.stack.mlflow.url,
+    version?.runId ?? '',
+  )
   assert.equal(metrics.get('comparison_rows'), comparison.rows)
   assert.ok((metrics.get('trial_rows') ?? 0) >= 200)
-  const { hostname: Bucket, pathname } = new URL(info.artifact_uri)
+  const { hostname: Bucket, pathname } = new URL(artifactLocation)
   const Key = `${pathname.slice(1)}/retraining/comparison.json`
   const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }))
   const report = JSON.parse((await Body?.transformToString()) ?? '{}') as Report
@@ -188,10 +192,6 @@ interface Trial {
   readonly outcome: string
   readonly criteria: readonly { readonly holds: boolean }[]
 }
-interface Run {
-  readonly info: { readonly artifact_uri: string }
-  readonly data: { readonly metrics: readonly { readonly key: string; readonly value: number }[] }
-}
 interface Report {
   readonly request: { readonly evidence: object }
   readonly judged: { readonly window: string }
@@ -201,39 +201,11 @@ interface Report {
   }
 }
 
-/** Players of a world in which what foretold churn foretells it no more: a new version must win. */
-async function writeHistory(): Promise<void> {
-  const endAt = Date.now()
-  historyEndsAt = endAt - liveDays * dayMs
-  const startAt = historyEndsAt - historyDays * dayMs
-  steps = simulate({
-    seed: 31,
-    players: 700,
-    startAt,
-    endAt,
-    signUpDays: 60,
-    clockEveryMs: dayMs / 2,
-    plants: [{ kind: 'concept-drift', from: startAt }],
-  })
-  await writer.write(take(({ deliverAt }) => deliverAt < historyEndsAt))
-}
-
 /** So that there is something to score in the shadow; slowly, as long as it takes. */
 async function play(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    let left = 25
-    const written = await writer.write(take(() => left-- > 0))
-    assert.ok(written > 0, 'the simulated days were too few')
+    await players.playUntil(players.playedUntil + 2 * hourMs)
     await delay(500)
-  }
-}
-
-function* take(wanted: (step: Step) => boolean): Generator<Step> {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done === true) return
-    yield value
-    if (!wanted(value)) return
   }
 }
 
@@ -266,11 +238,6 @@ const modelTags = async () => (await mlflow.model(modelName))?.tags ?? {}
 async function artifact(version: string, file: string): Promise<{ Bucket: string; Key: string }> {
   const { hostname: Bucket, pathname } = new URL(await mlflow.artifactLocation(modelName, version))
   return { Bucket, Key: `${pathname.slice(1)}/${file}` }
-}
-
-async function mlflowJson(path: string): Promise<Record<string, unknown>> {
-  const answer = await fetch(`${pipeline.stack.mlflow.url}/api/2.0/mlflow/${path}`)
-  return (await answer.json()) as Record<string, unknown>
 }
 
 const until = <T>(what: string, look: () => Promise<T | undefined>): Promise<T> =>

@@ -10,6 +10,7 @@ from churn_orchestration.retraining.guards import (
     guard_feed,
     guard_request,
     guard_set,
+    guard_trial,
     seen_until,
 )
 from churn_orchestration.retraining.ledger import Model, ModelVersion
@@ -49,6 +50,35 @@ def test_guard_request_cooldown_and_champion(
     known: Model | None, by: str, guard: str | None
 ) -> None:
     assert guard_of(guard_request(asked(requested_by=by), known, GUARDS)) == guard
+
+
+CHALLENGED = {"churnstream.challenged": '{"at": "2026-05-01T00:00:00.000Z", "request": "3-1"}'}
+
+
+@pytest.mark.parametrize(
+    ("tags", "by", "guard"),
+    [
+        (CHALLENGED, "monitor", "trial-under-way"),
+        (CHALLENGED, "schedule", "trial-under-way"),
+        (CHALLENGED, "person", None),
+        # A person's own challenger is no trial of ours: the comparison may still be asked for.
+        ({}, "monitor", None),
+    ],
+)
+def test_guard_trial_the_version_in_the_shadow_is_decided_on_first(
+    tags: dict[str, str], by: str, guard: str | None
+) -> None:
+    challenger = ModelVersion("churn-gb", "4", None, tags, 0)
+    assert guard_of(guard_trial(asked(requested_by=by), challenger)) == guard
+    assert guard_trial(asked(requested_by=by), None) is None
+
+
+def test_guard_trial_a_run_that_began_again_is_its_own_reason() -> None:
+    mine = asked(requested_by="monitor")
+    tags = {
+        "churnstream.challenged": f'{{"at": "2026-05-01T00:00:00.000Z", "request": "{mine.id}"}}'
+    }
+    assert guard_trial(mine, ModelVersion("churn-gb", "4", None, tags, 0)) is None
 
 
 def test_guard_request_a_pinned_model_is_left_alone_whoever_asks() -> None:

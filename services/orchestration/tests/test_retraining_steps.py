@@ -1,9 +1,12 @@
 """From a request to a challenger, and what stands in MLflow after each way that it can go."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from churn_orchestration.retraining import steps
 
 from .retraining_world import ASKED_AT, MODEL, Registered, RetrainingWorld, materialized
 from .test_retraining_guards import window
@@ -57,6 +60,15 @@ def test_nothing_after_the_request_is_learned_and_the_champions_days_judge_nothi
     assert "--seen-until 2025-12-29" in loop.call("retraining_set")
     assert "--test-days 14" in loop.call("retraining_set")
     assert "--test-days 14" in loop.call("train")
+
+
+def test_labels_reach_back_as_far_as_it_is_said(
+    loop: RetrainingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "RETRAINING", replace(steps.RETRAINING, history_days=100))
+    loop.retrain()
+    from_at = ASKED_AT - 100 * 86_400_000
+    assert f"--until {ASKED_AT} --from {from_at} --market gb" in loop.call("replay")
 
 
 def test_the_cooldown_begins_with_what_was_learned_from(
@@ -179,12 +191,16 @@ def test_a_challenger_that_a_person_chose_is_not_pushed_off(
     assert "npm run model -- challenge gb 3" in loop.told()[0]
 
 
-def test_an_older_challenger_of_the_loop_makes_room(
+def test_a_trial_under_way_is_decided_on_first_unless_a_person_asks(
     loop: RetrainingWorld, registered: Registered
 ) -> None:
-    registered.add_version(MODEL, **{"churnstream.challenged": "{}"})
+    challenged = '{"at": "2026-05-01T00:00:00.000Z", "request": "3-1"}'
+    registered.add_version(MODEL, **{"churnstream.challenged": challenged})
     registered.set_alias(MODEL, "challenger", "2")
-    assert loop.retrain().success
+    result = loop.retrain()
+    assert loop.outcome_tag(result) == "refused: trial-under-way"
+    assert loop.calls() == []
+    assert loop.retrain(requested_by="person").success
     assert registered.models[MODEL]["aliases"]["challenger"] == "3"
 
 

@@ -96,8 +96,8 @@ async function begin(
     return { plan: begun, target: openFileTarget({ folder, plan: begun, installation }) }
   }
   const { kafka, schemas } = connection.cluster()
-  await kafka.ensureTopics(clusterTopics())
   const { name, record } = backfillScores
+  await kafka.ensureTopics(clusterTopics().filter((topic) => topic.name === name))
   const encoder = new Encoder(record, await schemas.register(record, name))
   const begun = await beginInTopic(kafka, plan)
   return { plan: begun.plan, target: openTopicTarget({ kafka, schemas, encoder, begun }) }

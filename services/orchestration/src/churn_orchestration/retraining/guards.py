@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from .asked import PERSON, Asked, iso
-from .ledger import LEARNED_TAG, PINNED_TAG, Model, ModelVersion
+from .ledger import CHALLENGED_TAG, LEARNED_TAG, PINNED_TAG, Model, ModelVersion
 from .settings import Guards
 
 DAY_MS = 86_400_000
@@ -55,6 +55,20 @@ def guard_cooldown(asked: Asked, model: Model, cooldown_days: float) -> Refusal 
         f"version {learned['version']} learned from what had happened until "
         f"{iso(int(learned['eventAt']))}; the next training is not before "
         f"{iso(int(learned['eventAt']) + cooldown_days * DAY_MS)}",
+    )
+
+
+def guard_trial(asked: Asked, challenger: ModelVersion | None) -> Refusal | None:
+    """A second candidate of ours would put the first out of a trial that says more than a file."""
+    if challenger is None or asked.requested_by == PERSON:
+        return None
+    challenged = challenger.document(CHALLENGED_TAG)
+    if challenged is None or challenged.get("request") == asked.id:
+        return None
+    return Refusal(
+        "trial-under-way",
+        f"version {challenger.version} is in the champion's shadow since {challenged['at']}; "
+        "its trial decides first",
     )
 
 

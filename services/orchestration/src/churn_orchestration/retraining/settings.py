@@ -64,6 +64,8 @@ class RetrainingSettings:
     policy: Policy
     # What labels are made from: topic, or a folder or s3://bucket/prefix of raw activity.
     source: str
+    # Labels of so many days before the request; 0: of all that the source holds.
+    history_days: int
     # Of a calendar request; Dagster refuses what is no cron line.
     cron: str
     guards: Guards
@@ -98,6 +100,7 @@ def read_retraining_settings(env: Mapping[str, str] = os.environ) -> RetrainingS
     settings = RetrainingSettings(
         policy=Policy(policy) if policy in {one.value for one in Policy} else Policy.confirm,
         source=env.get("RETRAINING_SOURCE") or "topic",
+        history_days=whole("RETRAINING_HISTORY_DAYS", 0),
         cron=env.get("RETRAINING_CRON") or "0 4 * * 2",
         guards=Guards(
             cooldown_days=number("RETRAINING_COOLDOWN_DAYS", 14),

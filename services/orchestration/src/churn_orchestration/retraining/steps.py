@@ -16,7 +16,7 @@ from ..registry import Version
 from ..weekly import RETRIES
 from .asked import DEFAULT, MARKETS, Asked
 from .commands import RetrainingCommands
-from .guards import DAY_MS, Refusal, guard_feed, guard_request, guard_set, seen_until
+from .guards import DAY_MS, Refusal, guard_feed, guard_request, guard_set, guard_trial, seen_until
 from .ledger import (
     CHALLENGED_TAG,
     COMPARISON_TAG,
@@ -69,6 +69,8 @@ def retraining_request(
             raise RefusedError(f"the request is of {asked.market}, not of {context.partition_key}")
         model = ledger.model(asked.model)
         refusal = guard_request(asked, model, RETRAINING.guards)
+        if refusal is None and model is not None and model.challenger is not None:
+            refusal = guard_trial(asked, ledger.version(model.name, model.challenger))
         if refusal is None:
             refusal = guard_feed(asked, topics.newest(MONITORING, NEWEST_WINDOWS))
         if model is None or refusal is not None:
@@ -102,6 +104,7 @@ def training_set(
             context,
             "labels",
             *("--until", str(asked.requested_at)),
+            *from_day(asked, RETRAINING.history_days),
             *(() if asked.market == DEFAULT else ("--market", asked.market)),
             *("--from-source", RETRAINING.source),
             *("--to-target", bucket.uri(asked.key(LABELS))),
@@ -329,6 +332,13 @@ def leave_evidence(
     place = ledger.write_artifact(version, bucket, "retraining/comparison.md", page)
     ledger.tag_version(version, COMPARISON_TAG, comparison_tag(report))
     return place
+
+
+def from_day(asked: Asked, history_days: int) -> tuple[str, ...]:
+    """Older labels teach a world that is gone; what players did before is folded all the same."""
+    if history_days == 0:
+        return ()
+    return ("--from", str(asked.requested_at - history_days * DAY_MS))
 
 
 def champion_of(bucket: Bucket, asked: Asked) -> Version:
