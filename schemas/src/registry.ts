@@ -20,6 +20,8 @@ export class SchemaRefused extends Error {
 
 export interface RegistryOptions {
   readonly url: string
+  /** Basic authentication. */
+  readonly auth?: { readonly username: string; readonly password: string }
   /** How long an id that the registry does not know is asked for: its producer may have raced it. */
   readonly unknownIdBudgetMs?: number
   /** How long an id stays refused before the registry is asked again. */
@@ -36,6 +38,7 @@ export class Schemas {
   constructor(options: RegistryOptions) {
     this.#client = new SchemaRegistry({
       host: options.url,
+      ...(options.auth === undefined ? {} : { auth: options.auth }),
       retry: { retries: 0 },
       clientId: 'churnstream',
     })

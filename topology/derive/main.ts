@@ -3,8 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { deriveSchemas } from '@churnstream/schemas/derive'
+import { aclsFile } from './acls.ts'
+import { connectFiles } from './connect.ts'
 import { topologyPage } from './diagram.ts'
+import { deriveKubernetes } from './kubernetes/index.ts'
 import { deriveObservability } from './observability/index.ts'
+import { terraformFile } from './terraform.ts'
 import { topicsFile } from './topics.ts'
 
 const check = process.argv.includes('--check')
@@ -13,7 +17,11 @@ const files = new Map([
   ...deriveSchemas(),
   ['docs/topology.md', topologyPage()],
   ...deriveObservability(),
+  ...connectFiles(),
   ['topology/topics.json', topicsFile()],
+  ['topology/acls.json', aclsFile()],
+  ['terraform/topology.json', terraformFile()],
+  ...deriveKubernetes(),
 ])
 
 const different: string[] = []

@@ -10,6 +10,16 @@ export interface KafkaListener {
   readonly advertisedPort: number
 }
 
+/** Clients that come in by this port show who they are, and may what they were granted. */
+export interface Secured {
+  /** Of the only broker, over TLS. */
+  readonly kafkaPort: number
+  /** Of SCRAM, by principal. Known to a broker from its first start on. */
+  readonly kafkaPasswords: Readonly<Record<string, string>>
+  /** Of MLflow's first user, its admin. */
+  readonly mlflowPassword: string
+}
+
 /** Where one broker listens; its place in the list is its node id, from 1. */
 export interface KafkaNode {
   readonly port: number
@@ -27,6 +37,8 @@ export interface Context {
   kafkaNodes: readonly KafkaNode[]
   /** Of the only broker. */
   kafkaListeners: readonly KafkaListener[]
+  /** Kafka with access control, PostgreSQL with TLS, MLflow with users. */
+  secured: Secured | undefined
   /** What Prometheus asks, by job: host and port. */
   scrapes: Readonly<Record<string, string>>
 }

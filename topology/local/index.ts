@@ -3,9 +3,12 @@ export {
   startStack,
   type KafkaListener,
   type PartName,
+  type Secured,
   type Stack,
   type StackOptions,
 } from './stack.ts'
+export { grantAccess } from './access.ts'
+export { certificatesIn } from './certificates.ts'
 export type { Crash, OnCrash, Server } from './server.ts'
 export type { S3Location } from './s3.ts'
 export { askDagster, dagsterVariables, startDagster, type Dagster } from './dagster.ts'
@@ -15,4 +18,4 @@ export { familyOf, isAlive, rssBytesOf } from './family.ts'
 export { environmentFile, noStack, runningVariables, usualDataDir } from './running.ts'
 export { openDataDir } from './data-dir.ts'
 export { chooseDagsterPort, freePorts } from './ports.ts'
-export { findPrometheus, findPython, venvPython } from './places.mjs'
+export { findCheckers, findPrometheus, findPython, venvPython } from './places.mjs'

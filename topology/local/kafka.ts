@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import type { Context, KafkaListener, KafkaNode } from './context.ts'
+import type { Context, KafkaListener, KafkaNode, Secured } from './context.ts'
+import { certificatesIn } from './certificates.ts'
 import { runOnce } from './run-once.ts'
 import type { PartName, ServerSpec } from './server.ts'
 
@@ -33,7 +34,10 @@ export async function kafkaSpec(
   if (!existsSync(join(dir, 'data', 'meta.properties'))) {
     const tool = ['-XX:TieredStopAtLevel=1', log4j, ...classPath, 'kafka.tools.StorageTool']
     const format = ['format', '--cluster-id', dataDir.secrets.kafkaClusterId, '-c', properties]
-    await runOnce(context, `${name}-format`, java, [...tool, ...format])
+    const users = Object.entries(context.secured?.kafkaPasswords ?? {}).flatMap(
+      ([user, password]) => ['--add-scram', `SCRAM-SHA-512=[name=${user},password=${password}]`],
+    )
+    await runOnce(context, `${name}-format`, java, [...tool, ...format, ...users])
   }
 
   return {
@@ -68,12 +72,16 @@ async function answers(broker: string, clusterId: string): Promise<boolean> {
   }
 }
 
-function settings(logDir: string, index: number, { kafkaNodes, kafkaListeners }: Context): string {
+function settings(logDir: string, index: number, context: Context): string {
+  const { kafkaNodes, secured } = context
+  const plain = context.kafkaListeners.map((listener) => ({ ...listener, protocol: 'PLAINTEXT' }))
+  const guarded = secured === undefined ? [] : [guardedListener(secured)]
+  const kafkaListeners = [...plain, ...guarded]
   const { port, controllerPort } = kafkaNodes[index] as KafkaNode
   const voters = kafkaNodes.map((node, at) => `${at + 1}@127.0.0.1:${node.controllerPort}`)
   const replicas = kafkaNodes.length
   const inSync = Math.max(1, replicas - 1)
-  const more = (text: (listener: KafkaListener) => string): string =>
+  const more = (text: (listener: Listener) => string): string =>
     kafkaListeners.map((listener) => `,${text(listener)}`).join('')
   return `
 process.roles=broker,controller
@@ -83,7 +91,7 @@ listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
 advertised.listeners=PLAINTEXT://127.0.0.1:${port}${more(({ name, advertisedPort }) => `${name}://127.0.0.1:${advertisedPort}`)}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${more(({ name }) => `${name}:PLAINTEXT`)}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${more(({ name, protocol }) => `${name}:${protocol}`)}
 log.dirs=${logDir}
 
 # Alone, a broker holds the only copy; of three, one may be lost.
@@ -111,5 +119,25 @@ group.initial.rebalance.delay.ms=0
 # A killed producer's transaction ends soon after its own timeout, not up to ten seconds later.
 transaction.max.timeout.ms=900000
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
-`.trimStart()
+${secured === undefined ? '' : guardedSettings(certificatesIn(context.dataDir.path).keystoreFile)}`.trimStart()
 }
+
+type Listener = KafkaListener & { readonly protocol: string }
+
+const guardedListener = ({ kafkaPort: port }: Secured): Listener => ({
+  name: 'GUARDED',
+  port,
+  advertisedPort: port,
+  protocol: 'SASL_SSL',
+})
+
+/** Who comes in without a name, on the broker's own listener, is the broker and this machine's admin. */
+const guardedSettings = (keystoreFile: string): string => `
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.guarded.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location=${keystoreFile}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:ANONYMOUS
+`

@@ -6,6 +6,8 @@ export type PythonFolder = 'training' | 'orchestration'
 export const projectNode: string
 export function cacheDir(): string
 export function serversDir(): string
+export const connectMavenDir: string
+export function connectDir(): string
 export function requirementsFile(folder: PythonFolder): string
 export function venvDir(pythonVersion: string, folder?: PythonFolder): string
 export function venvPython(pythonVersion: string, folder?: PythonFolder): string
@@ -13,6 +15,18 @@ export function prometheusDir(): string
 export function findPrometheus(): Promise<
   | { prometheus: string; promtool: string; missing?: never }
   | { prometheus?: never; promtool?: never; missing: string }
+>
+export const checkersSource: string
+export interface Checkers {
+  kustomize: string
+  actionlint: string
+  kubernetesValidate: string
+  shellcheck: string
+  missing?: never
+}
+export function checkersDir(pythonVersion: string): string
+export function findCheckers(): Promise<
+  Checkers | ({ missing: string } & { [K in Exclude<keyof Checkers, 'missing'>]?: never })
 >
 export function findJava(): Promise<
   | { java: string; home: string; version: string; tooOld?: never }

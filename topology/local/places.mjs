@@ -11,6 +11,7 @@ const here = dirname(fileURLToPath(import.meta.url))
 
 export const repositoryDir = join(here, '..', '..')
 export const mavenDir = join(here, 'maven')
+export const checkersSource = join(here, 'checkers')
 export const projectNode = join(repositoryDir, 'node_modules', '.bin', 'node')
 
 const javaMinimum = 21
@@ -27,6 +28,20 @@ export function cacheDir() {
 /** The folders carry a hash of what they are built from: other versions never meet in one. */
 export function serversDir() {
   return join(cacheDir(), `servers-${hashOf(poms.map((pom) => readFileSync(join(mavenDir, pom))))}`)
+}
+
+export const connectMavenDir = join(mavenDir, 'connect')
+
+/** Kafka Connect's plugins, which only the warehouse needs. */
+export function connectDir() {
+  const sources = [
+    'pom.xml',
+    'iceberg/pom.xml',
+    'converter/churnstream/connect/PatientAvroConverter.java',
+    'manifest/META-INF/services/org.apache.kafka.connect.storage.Converter',
+  ]
+  const hash = hashOf(sources.map((file) => readFileSync(join(connectMavenDir, file))))
+  return join(cacheDir(), `connect-${hash}`)
 }
 
 /** Of a Python folder: `training` and the MLflow server, or `orchestration`. */
@@ -47,6 +62,31 @@ export function venvPython(pythonVersion, folder = 'training') {
 export function prometheusDir() {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release') : ''
   return join(cacheDir(), `prometheus-${hashOf([release, process.arch])}`)
+}
+
+/** What checks manifests, workflows and scripts: two programs in Go, two packages of Python. */
+export function checkersDir(pythonVersion) {
+  const pins = ['go.mod', 'go.sum', 'requirements.txt'].map((file) =>
+    readFileSync(join(checkersSource, file)),
+  )
+  const platform = `${process.platform} ${process.arch} ${pythonVersion}`
+  return join(cacheDir(), `checkers-${hashOf([...pins, platform])}`)
+}
+
+/** Each by its path. */
+export async function findCheckers() {
+  const { version } = await findPython()
+  const dir = version === undefined ? undefined : checkersDir(version)
+  if (dir === undefined || !existsSync(dir)) {
+    return { missing: 'the set-up builds them where Go 1.25 or newer is on PATH (https://go.dev/)' }
+  }
+  const venv = join(dir, 'venv', 'bin')
+  return {
+    kustomize: join(dir, 'kustomize'),
+    actionlint: join(dir, 'actionlint'),
+    kubernetesValidate: join(venv, 'kubernetes-validate'),
+    shellcheck: join(venv, 'shellcheck'),
+  }
 }
 
 /** Prometheus and its tool: what the set-up unpacked, else what is on PATH. */

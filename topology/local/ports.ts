@@ -10,6 +10,7 @@ export interface Ports {
   s3: number
   mlflow: number
   prometheus: number
+  connect: number
 }
 
 export const usualPorts: Ports = {
@@ -21,6 +22,7 @@ export const usualPorts: Ports = {
   s3: 19000,
   mlflow: 15000,
   prometheus: 19090,
+  connect: 18083,
 }
 
 /** Of Dagster's page, which no stack needs. */

@@ -1,14 +1,24 @@
 // How does PostgreSQL run from its npm package, for root as well?
-import { chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { certificatesIn } from './certificates.ts'
 import type { Context } from './context.ts'
 import { outputOf } from './places.mjs'
 import { runOnce } from './run-once.ts'
 import type { ServerSpec } from './server.ts'
 
 /** Each has a role of its own that owns it; `postgres` is for whoever makes more. */
-export const databases = ['mlflow', 'registry', 'churnstream', 'dagster'] as const
+export const databases = ['mlflow', 'registry', 'churnstream', 'dagster', 'warehouse'] as const
 const admin = 'postgres'
 
 const settings = {
@@ -78,7 +88,8 @@ export async function postgresSpec(context: Context): Promise<ServerSpec> {
     renameSync(fresh, dir)
   }
 
-  const options = Object.entries({ ...settings, port: String(ports.postgres) })
+  const tls = context.secured === undefined ? {} : tlsSettings(context, dir, isRoot)
+  const options = Object.entries({ ...settings, ...tls, port: String(ports.postgres) })
   const flags = options.flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const [command = postgres, ...args] = [...run, postgres, '-D', dir, ...flags]
   return {
@@ -98,6 +109,21 @@ export async function postgresSpec(context: Context): Promise<ServerSpec> {
   }
 }
 
+/** Its key must be its own: PostgreSQL takes none that another user owns. */
+function tlsSettings({ dataDir }: Context, dir: string, isRoot: boolean): Record<string, string> {
+  const { certFile, keyFile } = certificatesIn(dataDir.path)
+  const placed = { cert: join(dir, 'server.pem'), key: join(dir, 'server.key') }
+  for (const [from, to] of [
+    [certFile, placed.cert],
+    [keyFile, placed.key],
+  ] as const) {
+    copyFileSync(from, to)
+    chmodSync(to, 0o600)
+    if (isRoot) chownSync(to, nobody, nobody)
+  }
+  return { ssl: 'on', ssl_cert_file: placed.cert, ssl_key_file: placed.key }
+}
+
 /** A role and a database for each name that has none yet. */
 export async function createDatabases(port: number, password: string): Promise<void> {
   const url = postgresUrl(port, password, 'postgres')
@@ -109,6 +135,8 @@ export async function createDatabases(port: number, password: string): Promise<v
       `DROP ROLE IF EXISTS ${name}`, // left by a start that was interrupted in between
       `CREATE ROLE ${name} LOGIN CREATEDB PASSWORD '${password}'`,
       `CREATE DATABASE ${name} OWNER ${name}`,
+      // Each is entered by its owner and by whom it lets in.
+      `REVOKE ALL ON DATABASE ${name} FROM PUBLIC`,
     ])
   await query(url, statements)
 }

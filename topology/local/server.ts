@@ -8,7 +8,15 @@ const startTimeoutMs = 90_000
 
 /** Those of further brokers exist only in a cluster of three. */
 export type PartName =
-  'kafka' | 'kafka2' | 'kafka3' | 'registry' | 'postgres' | 's3' | 'mlflow' | 'prometheus'
+  | 'kafka'
+  | 'kafka2'
+  | 'kafka3'
+  | 'registry'
+  | 'postgres'
+  | 's3'
+  | 'mlflow'
+  | 'prometheus'
+  | 'connect'
 
 /** Dagster is no part of a stack: it starts beside one that runs. */
 type ServerName = PartName | 'dagster'

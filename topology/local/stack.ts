@@ -1,10 +1,12 @@
 // How do the servers come up together, and go down together?
 import { existsSync } from 'node:fs'
-import type { Context, KafkaListener, KafkaNode } from './context.ts'
+import { certificatesIn, makeCertificates } from './certificates.ts'
+import type { Context, KafkaListener, KafkaNode, Secured } from './context.ts'
+import { connectSecretsDir, connectSpec, connectUrl } from './connect.ts'
 import { openDataDir } from './data-dir.ts'
 import { rssBytesOf } from './family.ts'
 import { kafkaSpec } from './kafka.ts'
-import { mlflowSpec, pythonEnv } from './mlflow.ts'
+import { mlflowSpec, mlflowUser, pythonEnv } from './mlflow.ts'
 import { createOwner, type ChildOptions, type OwnedProcess } from './owner.ts'
 import { findJava, findPython, serversDir, venvPython } from './places.mjs'
 import { choosePorts, freePorts } from './ports.ts'
@@ -14,12 +16,12 @@ import { registrySpec, registryUrl } from './registry.ts'
 import { createBucket, s3Location, s3Spec, type S3Location } from './s3.ts'
 import { startServer, type OnCrash, type PartName, type Server, type ServerSpec } from './server.ts'
 
-export type { KafkaListener } from './context.ts'
+export type { KafkaListener, Secured } from './context.ts'
 export type { PartName } from './server.ts'
 
 const usualParts: PartName[] = ['postgres', 'kafka', 's3', 'registry', 'mlflow']
 const furtherBrokers: PartName[] = ['kafka2', 'kafka3']
-const allParts: PartName[] = [...usualParts, ...furtherBrokers, 'prometheus']
+const allParts: PartName[] = [...usualParts, ...furtherBrokers, 'prometheus', 'connect']
 const needs: Record<PartName, PartName[]> = {
   postgres: [],
   kafka: [],
@@ -29,6 +31,7 @@ const needs: Record<PartName, PartName[]> = {
   registry: ['postgres'],
   mlflow: ['postgres', 's3'],
   prometheus: [],
+  connect: ['kafka', 'registry', 'postgres', 's3'],
 }
 
 export interface StackOptions {
@@ -36,12 +39,16 @@ export interface StackOptions {
   ports: 'usual' | 'free'
   /** Of Kafka: one, or three that hold every record three times, two of them before it counts. */
   brokers?: 1 | 3
-  /** All but Prometheus by default. What a part needs is started with it. */
+  /** All but Prometheus and Connect by default. What a part needs is started with it. */
   parts?: PartName[]
+  /** Starts Kafka Connect too, with plugins that write into the database `warehouse`. */
+  connect?: boolean
   /** Starts Prometheus too, which asks these: host and port by job. */
   scrapes?: Readonly<Record<string, string>>
   /** The broker's own, for clients without a listener of their own, is always there. */
   kafkaListeners?: readonly KafkaListener[]
+  /** Kafka and PostgreSQL take TLS too, with certificates made at the start; MLflow asks who calls. */
+  secured?: Secured
   /** Ends a start that is under way; a running stack is ended by disposing of it. */
   signal?: AbortSignal
   onProgress?: (line: string) => void
@@ -53,14 +60,18 @@ export interface StackOptions {
 
 export interface Stack {
   kafka: { brokers: string[] }
+  /** Of the authority that signed what a secured stack shows. */
+  caFile: string
   /** The Confluent API. */
   registry: { url: string }
   /** Each of our databases is reached as its owner, any other as the admin. */
   postgres: { url(database: string): string }
   s3: S3Location
-  mlflow: { url: string; webhookSecret: string }
+  mlflow: { url: string; webhookSecret: string; user?: { username: string; password: string } }
   /** Answers where it was started. */
   prometheus: { url: string }
+  /** Answers where it was started. Passwords for it lie in the folder, one file each. */
+  connect: { url: string; secretsDir: string }
   /** The interpreter that has the packages of services/training. */
   python: string
   pythonEnv: Record<string, string>
@@ -80,9 +91,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const failed = new AbortController()
   const { java, python, servers: jars } = await installed()
   const watched = options.scrapes !== undefined
+  const connects = options.connect === true
   const ports = await choosePorts(
     options.ports,
-    watched ? [] : ['prometheus'],
+    [...(watched ? [] : (['prometheus'] as const)), ...(connects ? [] : (['connect'] as const))],
     options.freePortsHint,
   )
   const further = options.brokers === 3 ? furtherBrokers : []
@@ -105,11 +117,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     python,
     kafkaNodes,
     kafkaListeners: options.kafkaListeners ?? [],
+    secured: options.secured,
     scrapes: options.scrapes ?? {},
     signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal,
   }
-  const watching: PartName[] = watched ? ['prometheus'] : []
-  const parts = withNeeds([...(options.parts ?? usualParts), ...further, ...watching])
+  const beside: PartName[] = [
+    ...(watched ? (['prometheus'] as const) : []),
+    ...(connects ? (['connect'] as const) : []),
+  ]
+  const parts = withNeeds([...(options.parts ?? usualParts), ...further, ...beside])
   const servers: Partial<Record<PartName, Server>> = {}
   const starts = new Map<PartName, Promise<void>>()
 
@@ -128,6 +144,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 
   try {
+    if (context.secured !== undefined) await makeCertificates(context)
     for (const name of parts) starts.set(name, start(name))
     await untilAll([...starts.values()], (error) => failed.abort(error))
   } catch (error) {
@@ -137,6 +154,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   onProgress(`the stack is up after ${seconds(startedAt)}`)
 
   return {
+    caFile: certificatesIn(dataDir.path).caFile,
     kafka: { brokers: kafkaNodes.map(({ port }) => `127.0.0.1:${port}`) },
     registry: { url: registryUrl(ports.registry) },
     postgres: {
@@ -146,8 +164,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     mlflow: {
       url: `http://127.0.0.1:${ports.mlflow}`,
       webhookSecret: dataDir.secrets.mlflowWebhookSecret,
+      ...(options.secured === undefined ? {} : { user: mlflowUser(options.secured) }),
     },
     prometheus: { url: `http://127.0.0.1:${ports.prometheus}` },
+    connect: { url: connectUrl(ports.connect), secretsDir: connectSecretsDir(dataDir.path) },
     python,
     pythonEnv: pythonEnv(context),
     servers: onlyStarted(servers),
@@ -170,6 +190,7 @@ const describe: Record<PartName, (context: Context) => ServerSpec | Promise<Serv
   registry: registrySpec,
   mlflow: mlflowSpec,
   prometheus: prometheusSpec,
+  connect: connectSpec,
 }
 
 const afterStart: Partial<Record<PartName, (context: Context) => Promise<void>>> = {

@@ -26,10 +26,11 @@ const children = new Set()
 let stoppedBy
 
 const [script, ...scriptArgs] = process.argv.slice(2)
-/** Only who watches needs Prometheus. */
-const watches =
+/** Only who watches needs Prometheus, and only the warehouse Kafka Connect's plugins. */
+const wants = (part) =>
   basename(script ?? '') === 'test-run.ts' ||
-  / --with(=| )monitoring /.test(` ${scriptArgs.join(' ')} `)
+  new RegExp(` --with(=| )${part} `).test(` ${scriptArgs.join(' ')} `)
+const watches = wants('monitoring')
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     stoppedBy = signal
@@ -130,7 +131,9 @@ async function refuseMissing(java, python) {
       problems.push(`the venv module of ${python.python}: Debian: apt install python3-venv`)
     }
   }
-  if (!existsSync(places.serversDir()) && !(await places.outputOf('mvn', ['-v']))) {
+  const javaIsThere =
+    existsSync(places.serversDir()) && (!wants('warehouse') || existsSync(places.connectDir()))
+  if (!javaIsThere && !(await places.outputOf('mvn', ['-v']))) {
     problems.push(
       'Maven (the mvn command): https://maven.apache.org/, Debian: apt install maven, ' +
         'macOS: brew install maven',
@@ -147,17 +150,24 @@ async function refuseMissing(java, python) {
 
 function missing(python, prometheus) {
   const jobs = []
+  const without = 'not installed; the tests that need it are skipped'
   if (!nodePackagesAreFresh()) jobs.push({ what: 'npm packages', install: installNodePackages })
   if (!existsSync(places.serversDir())) {
     jobs.push({ what: 'Java servers', install: installServers })
+  }
+  if (wants('warehouse') && !existsSync(places.connectDir())) {
+    jobs.push({ what: 'Kafka Connect plugins', install: installConnect })
   }
   for (const [folder, what] of pythonFolders()) {
     if (existsSync(places.venvPython(python.version, folder))) continue
     jobs.push({ what, install: (options) => installPython(folder, options) })
   }
   if (prometheus.missing !== undefined && !existsSync(places.prometheusDir())) {
-    const without = 'not installed; the tests that need it are skipped'
     jobs.push({ what: 'Prometheus', install: installPrometheus, without })
+  }
+  const checks = basename(script ?? '') === 'test-run.ts'
+  if (checks && !existsSync(places.checkersDir(python.version))) {
+    jobs.push({ what: 'checkers', install: installCheckers, without })
   }
   return jobs
 }
@@ -210,21 +220,42 @@ async function installNodePackages({ job }) {
   await runLogged(job, 'npm', args, { cwd: places.repositoryDir, env })
 }
 
-async function installServers({ java, job }) {
-  await publish(places.serversDir(), async (dir) => {
+function installServers(options) {
+  return runMaven(places.mavenDir, places.serversDir(), options)
+}
+
+function installConnect(options) {
+  return runMaven(places.connectMavenDir, places.connectDir(), options)
+}
+
+async function runMaven(cwd, target, { java, job }) {
+  await publish(target, async (dir) => {
     const env = { ...process.env, JAVA_HOME: java.home }
     const args = ['--batch-mode', '--strict-checksums', 'generate-resources', `-Dtarget=${dir}`]
-    await runLogged(job, 'mvn', args, { cwd: places.mavenDir, env })
+    await runLogged(job, 'mvn', args, { cwd, env })
   })
 }
 
 async function installPython(folder, { python, job }) {
-  await publish(places.venvDir(python.version, folder), async (dir) => {
-    await runLogged(job, python.python, ['-m', 'venv', dir], {})
-    const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off']
-    const requirements = ['-r', places.requirementsFile(folder)]
-    const pinned = ['--require-hashes', '--only-binary', ':all:', ...requirements]
-    await runLogged(job, join(dir, 'bin', 'python'), [...pip, ...pinned], {})
+  await publish(places.venvDir(python.version, folder), (dir) =>
+    makeVenv(dir, places.requirementsFile(folder), { python, job }),
+  )
+}
+
+async function makeVenv(dir, requirementsFile, { python, job }) {
+  await runLogged(job, python.python, ['-m', 'venv', dir], {})
+  const pip = ['-m', 'pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off']
+  const pinned = ['--require-hashes', '--only-binary', ':all:', '-r', requirementsFile]
+  await runLogged(job, join(dir, 'bin', 'python'), [...pip, ...pinned], {})
+}
+
+/** go.sum holds the hashes. The toolchain is the one that is there, not one that it would fetch. */
+async function installCheckers({ python, job }) {
+  await publish(places.checkersDir(python.version), async (dir) => {
+    const env = { ...process.env, GOBIN: dir, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' }
+    await runLogged(job, 'go', ['install', 'tool'], { cwd: places.checkersSource, env })
+    const requirements = join(places.checkersSource, 'requirements.txt')
+    await makeVenv(join(dir, 'venv'), requirements, { python, job })
   })
 }
 

@@ -8,11 +8,17 @@ import {
   topics,
   type Topic,
 } from './topics.ts'
+import { connectStorage, icebergControlTopic, warehouseConnectors } from './warehouse.ts'
 
 export interface ClusterTopic {
   readonly name: string
   readonly partitions: number
   readonly config: Readonly<Record<string, string>>
+}
+
+const deadLetterConfig = {
+  'cleanup.policy': 'delete',
+  'retention.ms': String(deadLetterRetentionMs),
 }
 
 /** Every topic of the topology, dead letters included, as a cluster needs to be told. */
@@ -28,7 +34,18 @@ export function clusterTopics(): ClusterTopic[] {
     ...[...consumed].map((topic) => ({
       name: deadLetterTopic(topic),
       partitions: topic.partitions,
-      config: { 'cleanup.policy': 'delete', 'retention.ms': String(deadLetterRetentionMs) },
+      config: deadLetterConfig,
+    })),
+    ...warehouseConnectors().map(({ deadLetters }) => ({
+      name: deadLetters,
+      partitions: 1,
+      config: deadLetterConfig,
+    })),
+    { name: icebergControlTopic, partitions: 1, config: deadLetterConfig },
+    ...Object.values(connectStorage).map((name) => ({
+      name,
+      partitions: 1,
+      config: { 'cleanup.policy': 'compact' },
     })),
     {
       name: deadLetterReceipts.name,

@@ -13,6 +13,8 @@ export interface Service {
   readonly looksUp?: readonly Topic[]
   /** Compacted topics that hold the service's own state, restored at assignment. */
   readonly state: readonly Topic[]
+  /** One instance at a time writes, in transactions of its own. */
+  readonly isSoleWriter?: true
   /** Port of its HTTP server on a machine that runs one of each. */
   readonly port: number
   /** The service whose process its loop runs in, where it has none of its own. */
@@ -53,6 +55,7 @@ export const services = {
     consumes: [],
     follows: [topics.registryEvents, topics.loadReports, topics.modelMonitoring],
     produces: [topics.registryEvents],
+    isSoleWriter: true,
     state: [],
     port: 8083,
   },

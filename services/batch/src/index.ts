@@ -24,7 +24,7 @@ export { UsageError, exitCodeOf, exitCodes, textOf, type ExitCode } from './exit
 export { openInputs, type InputFile, type Inputs } from './inputs.ts'
 export { attemptFile, openDraft, openScratch, sha256Of, type Draft, type Scratch } from './files.ts'
 export { openInstallation, type Installation } from './installation.ts'
-export { openPinnedModel, type PinnedModel } from './model.ts'
+export { openPinnedVectorModel, type PinnedVectorModel } from './model.ts'
 export { createObjects, type ObjectVersion, type Objects } from './objects.ts'
 export {
   openPipes,

@@ -2,14 +2,16 @@
 import { createS3Folders, type Mlflow } from '@churnstream/registry-bridge'
 import { FatalError, TransientError, messageOf } from '@churnstream/runtime'
 import type { RegistryEvent } from '@churnstream/schemas'
-import type { Column, Projection, VectorView } from '@churnstream/schemas/model'
+import type { Column, VectorView } from '@churnstream/schemas/model'
 import {
   ModelRefused,
   createEngine,
   createGates,
+  createRowGates,
   createS3Artifacts,
   createTrial,
   usualLimits,
+  type AdmittedRows,
   type ArtifactStore,
 } from '@churnstream/scorer'
 import { createHash } from 'node:crypto'
@@ -24,18 +26,20 @@ export interface PinnedModel extends AsyncDisposable {
   /** models:/NAME/VERSION, or the folder. */
   readonly uri: string
   readonly columns: readonly Column[]
-  readonly projection: Projection
   /**
    * Probability of churn for each of the row-major float32 rows, in the scoring thread. Calls may
    * overlap and are answered in order. The buffer of the rows moves to the thread.
    */
   score(rows: Float32Array<ArrayBuffer>): Promise<Float32Array>
-  scoreVectors(vectors: readonly VectorView[]): Promise<Float32Array>
   /**
    * To be asked before scores are given out.
    * @throws FatalError when the version was deleted meanwhile @throws TransientError
    */
   confirm(): Promise<void>
+}
+
+export interface PinnedVectorModel extends PinnedModel {
+  scoreVectors(vectors: readonly VectorView[]): Promise<Float32Array>
 }
 
 /** What is known of a version before it is loaded. */
@@ -50,8 +54,8 @@ interface Found {
 const { maxFileBytes, maxMemoryBytes, maxMicrosecondsPerRow, trialTimeoutMs } = usualLimits
 
 /**
- * Resolves models:/NAME@ALIAS, models:/NAME/VERSION or a local folder, passes every gate of the
- * scorer and opens the version in a thread.
+ * Resolves models:/NAME@ALIAS, models:/NAME/VERSION or a local folder, passes every gate that rows
+ * ask for and opens the version in a thread.
  * @throws FatalError, ModelRefused or MlflowRefused when there is none or it must not score
  * @throws TransientError when MLflow or S3 is away
  */
@@ -59,35 +63,56 @@ export async function openPinnedModel(
   model: string,
   installation: Installation,
 ): Promise<PinnedModel> {
-  const { uri, event, artifacts, confirm } = model.startsWith('models:/')
-    ? await findRegistered(model, installation)
-    : await findFolder(model)
-  const admit = createGates({
-    artifacts,
-    tryModel: createTrial(trialTimeoutMs),
-    settings: { maxMicrosecondsPerRow, maxMemoryBytes },
-  })
-  const { onnx, columns, projection } = await admit(event).catch((error: unknown) => {
+  const found = await find(model, installation)
+  const admitted = await createRowGates(gateOptions(found))(found.event).catch(refusalOf(found))
+  return open(found, admitted)
+}
+
+/** The same for vectors of the stream: every gate of the scorer. */
+export async function openPinnedVectorModel(
+  model: string,
+  installation: Installation,
+): Promise<PinnedVectorModel> {
+  const found = await find(model, installation)
+  const admitted = await createGates(gateOptions(found))(found.event).catch(refusalOf(found))
+  const opened = await open(found, admitted)
+  const { projection } = admitted
+  return { ...opened, scoreVectors: (vectors) => opened.score(projection.rows(vectors)) }
+}
+
+const find = (model: string, installation: Installation): Promise<Found> =>
+  model.startsWith('models:/') ? findRegistered(model, installation) : findFolder(model)
+
+const gateOptions = ({ artifacts }: Found) => ({
+  artifacts,
+  tryModel: createTrial(trialTimeoutMs),
+  settings: { maxMicrosecondsPerRow, maxMemoryBytes },
+})
+
+const refusalOf =
+  ({ uri }: Found) =>
+  (error: unknown): never => {
     if (!(error instanceof ModelRefused)) throw error
     throw new ModelRefused(error.reason, `${uri} is refused: ${error.reason}: ${error.message}`)
-  })
+  }
+
+async function open(
+  { uri, event, confirm }: Found,
+  { onnx, columns }: AdmittedRows,
+): Promise<PinnedModel> {
   // Whoever waits for a score is told of a thread that ended.
   const engine = createEngine(`score ${uri}`, () => undefined)
-  const { width } = projection
   try {
     const loaded = await engine.load(onnx)
-    const score = async (rows: Float32Array<ArrayBuffer>): Promise<Float32Array> => {
-      if (rows.length === 0) return new Float32Array()
-      return (await engine.score(loaded, rows, width)).scores
-    }
     return {
       name: event.modelName,
       version: event.modelVersion,
       uri,
       columns,
-      projection,
-      score,
-      scoreVectors: (vectors) => score(projection.rows(vectors)),
+      async score(rows) {
+        if (rows.length === 0) return new Float32Array()
+        return (await engine.score(loaded, rows, columns.length)).scores
+      },
       confirm,
       [Symbol.asyncDispose]: () => engine.close(),
     }

@@ -13,7 +13,7 @@ import { ParquetWriter, fileWriter } from 'hyparquet-writer'
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openPinnedModel } from './model.ts'
+import { openPinnedVectorModel } from './model.ts'
 import {
   modelFolder,
   nowhere,
@@ -156,7 +156,7 @@ test('scoreRows - every vector gives the same bits from the stream and from ever
 })
 
 test('scoreRows - the scores are those of the vectors to the bit, whatever is scored together', async (t) => {
-  await using model = await openPinnedModel(modelFolder, nowhere())
+  await using model = await openPinnedVectorModel(modelFolder, nowhere())
   const random = createRandom(7)
   const vectors = Array.from({ length: 9_000 }, (_, number) => vectorOf(random, number))
   const views = viewsOf(vectors)

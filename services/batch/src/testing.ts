@@ -1,6 +1,5 @@
 // What do the tests of batches share? A real model, and files that are made and read.
 import type { Column } from '@churnstream/schemas/model'
-import { Projection } from '@churnstream/schemas/model'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -61,13 +60,11 @@ export const openFile = async (path: string, names: readonly string[]): Promise<
 /** Keeps the rows that it is given, and answers with the first cell of each as its score. */
 export function recordingModel(columns: readonly Column[]) {
   const given: Float32Array[] = []
-  const projection = Projection.of(columns) as Projection
   const model: PinnedModel = {
     name: 'recording',
     version: '1',
     uri: 'recording',
     columns,
-    projection,
     async score(rows) {
       given.push(rows)
       const width = columns.length
@@ -76,7 +73,6 @@ export function recordingModel(columns: readonly Column[]) {
         (_, row) => rows[row * width] ?? NaN,
       )
     },
-    scoreVectors: (vectors) => model.score(projection.rows(vectors)),
     confirm: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   }

@@ -2,9 +2,11 @@
 import { parseDeadLetter, type ConsumedRecord, type Kafka } from '@churnstream/runtime'
 import { DecodeProblem, Decoder, type DeadLetterReceipt, type Schemas } from '@churnstream/schemas'
 import {
+  clusterTopics,
   deadLetterReceipts,
   deadLetterTopic,
   services,
+  type ClusterTopic,
   type Service,
   type Topic,
 } from '@churnstream/topology'
@@ -16,6 +18,13 @@ const causePrefix = 'dlq.'
 export const consumedTopics: readonly Topic[] = [
   ...new Set(Object.values(services).flatMap((service: Service) => service.consumes)),
 ]
+
+const usedNames = consumedTopics.flatMap((topic) => [topic.name, deadLetterTopic(topic)])
+
+/** Of the cluster's topics those that the command reads or writes. */
+export const usedTopics: readonly ClusterTopic[] = clusterTopics().filter(({ name }) =>
+  [...usedNames, deadLetterReceipts.name].includes(name),
+)
 
 /** In the order in which they were set aside, partition by partition. */
 export async function readLetters(

@@ -2,14 +2,12 @@
 import {
   FatalError,
   TransientError,
-  createKafkajsKafka,
-  createLog,
   messageOf,
+  openCluster,
   type Kafka,
 } from '@churnstream/runtime'
-import { DecodeProblem, Decoder, RegistryUnavailable, Schemas } from '@churnstream/schemas'
+import { DecodeProblem, Decoder, RegistryUnavailable, type Schemas } from '@churnstream/schemas'
 import { noStack, runningVariables, usualDataDir } from '@churnstream/topology/local'
-import { clusterTopics } from '@churnstream/topology'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import {
@@ -22,7 +20,7 @@ import {
   type Letter,
   type Place,
 } from './core/letter.ts'
-import { consumedTopics, readLetters } from './letters.ts'
+import { consumedTopics, readLetters, usedTopics } from './letters.ts'
 import { park } from './park.ts'
 import { isWhole, settle } from './settle.ts'
 
@@ -77,19 +75,14 @@ async function main(): Promise<number> {
   const variables = runningVariables(process.env, values['data-dir'])
   const { KAFKA_BOOTSTRAP_SERVERS: servers, SCHEMA_REGISTRY_URL: url } = variables ?? process.env
   if (servers === undefined || url === undefined) throw new FatalError(noStack(values['data-dir']))
-  const kafka = createKafkajsKafka({
-    brokers: servers.split(',').map((server) => server.trim()),
-    clientId: 'churnstream-dlq',
-    log: createLog('dlq', 'silent'),
-  })
-  const schemas = new Schemas({ url })
+  const { kafka, schemas } = openCluster(variables ?? process.env, 'dlq')
   const filter: Filter = {
     topic: values.topic,
     reason: values.reason,
     place: values.place === undefined ? undefined : toPlace(values.place),
   }
   try {
-    await kafka.ensureTopics(clusterTopics())
+    await kafka.ensureTopics(usedTopics)
     switch (command) {
       case 'list': {
         const counts = countLetters((await readLetters(kafka, schemas)).filter(matches(filter)))

@@ -7,7 +7,7 @@ import {
   type ConsumedRecord,
   type Kafka,
 } from '@churnstream/runtime'
-import { services, type Service, type Topic } from '@churnstream/topology'
+import { groupOf, services, type Service, type Topic } from '@churnstream/topology'
 import { placeText, type Place } from './core/letter.ts'
 import { consumedTopics } from './letters.ts'
 
@@ -26,7 +26,7 @@ export async function park(kafka: Kafka, place: Place, because: string): Promise
     throw new FatalError(`no service consumes ${placeText(place)}; topics are: ${known}`)
   }
   const service = await stoppedAt(kafka, topic, place)
-  const group = service.name
+  const group = groupOf(service)
   const [first = topic] = service.consumes
   // A service's lane is named by its first topic, whichever of its topics the record is of.
   const producer = await kafka.openTransactional(
@@ -69,10 +69,11 @@ async function stoppedAt(kafka: Kafka, topic: Topic, place: Place): Promise<Serv
 /** The record, when the service comes to it next; else where it stands. */
 async function standsAt(
   kafka: Kafka,
-  { name: group }: Service,
+  service: Service,
   topic: Topic,
   { partition, offset }: Place,
 ): Promise<ConsumedRecord | string> {
+  const group = groupOf(service)
   const stands = await kafka.committedOffset(group, topic.name, partition)
   const record = await firstFrom(kafka, topic.name, partition, stands)
   if (record?.offset === BigInt(offset)) return record

@@ -1,12 +1,12 @@
 // How does something become of dead letters, each of them once?
 import type { Kafka, OutgoingRecord } from '@churnstream/runtime'
 import { Encoder, type Schemas } from '@churnstream/schemas'
-import { deadLetterReceipts } from '@churnstream/topology'
+import { deadLetterReceipts, soleWriterIdOf } from '@churnstream/topology'
 import { randomUUID } from 'node:crypto'
 import { matches, placeText, type Filter, type Letter } from './core/letter.ts'
 import { consumedTopics, readLetters, readReceipts } from './letters.ts'
 
-const transactionalId = 'churnstream.dead-letters'
+const transactionalId = soleWriterIdOf('dead-letters')
 const batchLetters = 500
 
 /** Told by every record that was replayed: which letter it comes from, and by which command. */

@@ -4,18 +4,22 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchMonitor } from './monitor.ts'
 import { benchNoisy } from './noisy.ts'
+import { benchRecords } from './records.ts'
 import { benchReplay } from './replay.ts'
 import { benchRestore } from './restore.ts'
 import { benchRollout } from './rollout.ts'
 import { benchScore } from './score.ts'
 
-const usage = `npm run bench -- rollout|noisy|restore|replay|score [options]
+const usage = `npm run bench -- rollout|noisy|monitor|records|restore|replay|score [options]
 
 Starts real servers on free ports where it needs them, measures, prints a table and ends.
 
   rollout        how soon an alias takes effect, and what swaps cost under load
   noisy          how long one player's burst delays the others of its partition
+  monitor        what watching the model costs beside scoring with it, at 5,000 events a second
+  records        what record batches cost beside those of kafkajs, without a server
   restore        how soon a features replica is ready that takes over a partition
   replay         how fast a million records are folded and scored again, and in how much memory
   score          how fast files of rows are scored, in how much memory, and against Python
@@ -26,6 +30,8 @@ Starts real servers on free ports where it needs them, measures, prints a table 
 const benches = {
   rollout: benchRollout,
   noisy: benchNoisy,
+  monitor: benchMonitor,
+  records: benchRecords,
   restore: benchRestore,
   replay: benchReplay,
   score: benchScore,

@@ -76,7 +76,7 @@ async function burst(pipeline: Pipeline, signal: AbortSignal): Promise<number> {
       const event = depositOf(noisyPlayer, `noisy-${startedAt}-${sent + at}`, Date.now())
       return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== null))
     })
-    answers.push(takenOf(url, events, signal))
+    answers.push(takenOf(url, pipeline.apiKey, events, signal))
     const dueAt = startedAt + ((sent + noisyBatch) / noisyPerSecond) * 1000
     await delay(Math.max(0, dueAt - performance.now()), undefined, { signal })
   }
@@ -85,12 +85,13 @@ async function burst(pipeline: Pipeline, signal: AbortSignal): Promise<number> {
 
 async function takenOf(
   url: string,
+  key: string,
   events: readonly object[],
   signal: AbortSignal,
 ): Promise<number> {
   const answer = await fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
     body: JSON.stringify({ events }),
     signal,
   })
@@ -133,7 +134,7 @@ async function startOthers(pipeline: Pipeline, signal: AbortSignal): Promise<Oth
   )
   await follower.caughtUp
   const ended = new AbortController()
-  const post = postEvents(pipeline.urls.ingestion)
+  const post = postEvents(pipeline.urls.ingestion, { key: pipeline.apiKey })
   const load = drive({
     steps: lastYear(1, othersPerSecond),
     ratePerSecond: othersPerSecond,

@@ -2,10 +2,11 @@
 import { clockRecords } from '@churnstream/ingestion'
 import { Encoder, Schemas } from '@churnstream/schemas'
 import { messageOf, type Producer } from '@churnstream/runtime'
-import { drive, postEvents, type DriveReport, type Step } from '@churnstream/simulator'
-import { topics } from '@churnstream/topology'
+import { drive, postEvents, type DriveReport, type Post, type Step } from '@churnstream/simulator'
+import { topics, warehouse, warehouseTables } from '@churnstream/topology'
 import { usualDataDir } from '@churnstream/topology/local'
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { clockEveryMs, firstEvents, lastYear } from '../pipeline/steps.ts'
@@ -67,11 +68,13 @@ async function runDemo(options: DemoOptions): Promise<void> {
     modelSize: 'demo',
     dagster: options.parts.includes('dagster') ? {} : undefined,
     monitoring: options.parts.includes('monitoring'),
+    warehouse: options.parts.includes('warehouse'),
     signal: stopping.signal,
     onProgress: (line) => console.log(`[${elapsed()}] ${line}`),
     onFailure: fail,
   })
-  const { kafka, stack, urls } = pipeline
+  const { kafka, stack, urls, apiKey: key } = pipeline
+  const post = postEvents(urls.ingestion, { key })
   const schemas = new Schemas({ url: stack.registry.url })
   const marks = await markEnds(kafka)
   const onNotice = (line: string) => {
@@ -90,7 +93,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
   const summary = startSummary(live, options.rate)
   const producer = await kafka.openProducer()
   try {
-    const report = await stream(options, urls.ingestion, live, producer, schemas)
+    const report = await stream(options, post, live, producer, schemas)
     if (failure !== undefined) return
     await drain(live)
     clearInterval(summary)
@@ -107,13 +110,12 @@ async function runDemo(options: DemoOptions): Promise<void> {
 
 async function stream(
   options: DemoOptions,
-  ingestionUrl: string,
+  post: Post,
   live: Live,
   producer: Producer,
   schemas: Schemas,
 ): Promise<DriveReport> {
   const steps = lastYear(options.seed, options.rate)
-  const post = postEvents(ingestionUrl)
   const encoder = new Encoder(
     'player-activity',
     await schemas.register('player-activity', topics.playerActivity.name),
@@ -238,7 +240,7 @@ function printPlaces({ stack, urls, dagster }: Pipeline, options: DemoOptions): 
   const where = options.dataDir === usualDataDir ? '' : ` --data-dir ${options.dataDir}`
   const model = (line: string): string => `npm run model -- ${line}${where}`
   console.log(`
-  events     POST ${urls.ingestion}/v1/events
+  events     POST ${urls.ingestion}/v1/events, key in ${join(options.dataDir, 'api-key')}
   Kafka      ${stack.kafka.brokers.join(',')}
   schemas    ${stack.registry.url}
   MLflow     ${stack.mlflow.url}${dagster ? `\n  Dagster    ${dagster.url}` : ''}
@@ -249,6 +251,15 @@ function printPlaces({ stack, urls, dagster }: Pipeline, options: DemoOptions): 
     options.parts.includes('monitoring')
       ? `
   Prometheus ${stack.prometheus.url}/alerts (boards for Grafana: observability/grafana)`
+      : ''
+  }${
+    options.parts.includes('warehouse')
+      ? `
+  warehouse  ${stack.postgres.url(warehouse)}
+             ${Object.values(warehouseTables)
+               .map(({ name, holds }) => `${warehouse}.${name}: ${holds}`)
+               .join('\n             ')}
+  Connect    ${stack.connect.url}/connectors`
       : ''
   }
   models     in another terminal, while this one shows the version change:

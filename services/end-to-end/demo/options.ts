@@ -23,11 +23,11 @@ export interface ScenarioOptions {
   readonly ports: 'usual' | 'free'
 }
 
-export const demoParts = ['dagster', 'monitoring'] as const
+export const demoParts = ['dagster', 'monitoring', 'warehouse'] as const
 export type DemoPart = (typeof demoParts)[number]
 
 export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
-                [--with dagster] [--with monitoring]
+                [--with dagster] [--with monitoring] [--with warehouse]
        npm run demo -- --scenario drift [--report FILE] [--data FOLDER] [--free-ports]
 
 Starts the real servers and all services, trains and registers a model on the first run, and
@@ -40,7 +40,8 @@ streams simulated bettors through them until Ctrl-C.
   --data FOLDER  where the servers keep their data (.data)
   --free-ports   let the system choose every port
   --with PART    may be repeated: dagster, the orchestration with its page and its daemon;
-                 monitoring, Prometheus over every service, with our rules
+                 monitoring, Prometheus over every service, with our rules;
+                 warehouse, Kafka Connect, which copies scores and models into flat tables
   --scenario drift   the players drift; by itself the monitor asks for a new version, Dagster trains,
                  compares and promotes it, and the scores improve. Exits 1 at a step that does not
                  happen. Its data goes when it ends, unless --data names a new folder`

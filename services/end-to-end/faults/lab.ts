@@ -205,7 +205,10 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   )
   const clock = createClock(kafka, encoder, running)
   cleanUp.defer(() => clock.close())
-  const post = postEvents(pipeline.urls.ingestion, { timeoutMs: postTimeoutMs })
+  const post = postEvents(pipeline.urls.ingestion, {
+    key: pipeline.apiKey,
+    timeoutMs: postTimeoutMs,
+  })
   const load = drive({
     steps: lastYear(options.seed, ratePerSecond),
     ratePerSecond,

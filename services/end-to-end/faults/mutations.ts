@@ -25,6 +25,8 @@ export interface Mutation {
   readonly changes: readonly Change[]
   /** The fault under which it shows. */
   readonly fault: string
+  /** Played by npm test; npm run faults plays all. */
+  readonly isShort?: true
 }
 
 const run = 'services/runtime/src/run.ts'
@@ -37,6 +39,7 @@ const commit = `    failpoint('after-process')
 export const mutations: readonly Mutation[] = [
   {
     name: 'the offset is committed before the outputs',
+    isShort: true,
     fault: 'features killed after-process:kill@11',
     changes: [
       {
@@ -121,6 +124,7 @@ ${commit}`,
   },
   {
     name: 'a producer is used again after its transaction end got no answer',
+    isShort: true,
     fault: 'scorer and its broker: a transaction end is held past its client',
     changes: [
       {

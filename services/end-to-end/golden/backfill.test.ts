@@ -1,5 +1,5 @@
 // Does a backfill of the recorded activity give the scores that the stream gave, to the bit?
-import { openInstallation, openPinnedModel } from '@churnstream/batch'
+import { openInstallation, openPinnedVectorModel } from '@churnstream/batch'
 import {
   backfill,
   beginInTopic,
@@ -47,7 +47,7 @@ test('golden backfill - a range has the scores of the stream, by cause, and no o
   await kafka.ensureTopics(clusterTopics())
   await (await kafka.openProducer()).send(recording.records)
   await using installation = openInstallation({}, join(tmpdir(), 'no-demo'))
-  await using model = await openPinnedModel(modelFolder, installation)
+  await using model = await openPinnedVectorModel(modelFolder, installation)
   const begun = await beginInTopic(kafka, {
     id: 'golden',
     fromAt,

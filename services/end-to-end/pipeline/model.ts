@@ -52,7 +52,7 @@ export interface EnsureModelOptions {
 
 export async function ensureModel(options: EnsureModelOptions): Promise<void> {
   const { stack, onProgress } = options
-  const version = await championVersion(stack.mlflow.url)
+  const version = await championVersion(stack.mlflow.url, stack.mlflow.user)
   if (version !== undefined) {
     onProgress(`MLflow names version ${version} of ${modelName} as ${championAlias}`)
     return
@@ -116,10 +116,17 @@ export async function trainModel(
 }
 
 /** The version that MLflow's alias names, as MLflow says it. */
-export async function championVersion(mlflowUrl: string): Promise<string | undefined> {
+export async function championVersion(
+  mlflowUrl: string,
+  user?: { readonly username: string; readonly password: string },
+): Promise<string | undefined> {
   const query = new URLSearchParams({ name: modelName, alias: championAlias }).toString()
   const url = `${mlflowUrl}/api/2.0/mlflow/registered-models/alias?${query}`
-  const response = await fetch(url, { signal: AbortSignal.timeout(20_000) })
+  const pair = Buffer.from(`${user?.username}:${user?.password}`).toString('base64')
+  const response = await fetch(url, {
+    headers: user === undefined ? {} : { authorization: `Basic ${pair}` },
+    signal: AbortSignal.timeout(20_000),
+  })
   const body = (await response.json()) as {
     model_version?: { version: string }
     error_code?: string

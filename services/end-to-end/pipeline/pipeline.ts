@@ -1,6 +1,14 @@
 // How does the whole pipeline come up on one machine: servers, topics, model, services?
+import { makeApiKey } from '@churnstream/ingestion'
 import { createKafkajsKafka, createLog, messageOf, type Kafka } from '@churnstream/runtime'
-import { clusterTopics, processIds, services, type ServiceId } from '@churnstream/topology'
+import {
+  clusterTopics,
+  processIds,
+  services,
+  warehouse,
+  warehousePort,
+  type ServiceId,
+} from '@churnstream/topology'
 import {
   chooseDagsterPort,
   rssBytesOf,
@@ -10,9 +18,10 @@ import {
   type Dagster,
   type KafkaListener,
   type OwnedProcess,
+  type Secured,
   type Stack,
 } from '@churnstream/topology/local'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -38,9 +47,14 @@ export interface PipelineOptions {
   readonly dagster?: Readonly<Record<string, string>> | undefined
   /** Starts Prometheus too, over these services. */
   readonly monitoring?: boolean
+  /** Starts Kafka Connect too, and what keeps its connectors. */
+  readonly warehouse?: boolean
   /** Of Kafka. */
   readonly brokers?: 1 | 3
   readonly kafkaListeners?: readonly KafkaListener[]
+  readonly secured?: Secured
+  /** Called when the servers are up and the topics there, before any service is started. */
+  readonly prepare?: (stack: Stack) => Promise<void>
   /** Whose code runs; this repository's unless told. */
   readonly repository?: string
   /** Added to the environment of a service; undefined takes a variable away. */
@@ -53,6 +67,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly dagster: Dagster | undefined
   /** Base URL of each service's HTTP server. */
   readonly urls: Readonly<Record<ServiceId, string>>
+  /** What ingestion lets in; also in the data folder, as `api-key`. */
+  readonly apiKey: string
   /** The running process of a service. */
   process(service: ServiceId): OwnedProcess
   /** Starts a service again that was stopped or killed, and waits until it is ready. */
@@ -81,6 +97,8 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       freePortsHint: '--free-ports',
       brokers: options.brokers ?? 1,
       kafkaListeners: options.kafkaListeners ?? [],
+      ...(options.secured === undefined ? {} : { secured: options.secured }),
+      connect: options.warehouse === true,
       ...(options.monitoring === true ? { scrapes: scrapesOf(ids, servicePorts) } : {}),
       onCrash: (server, { exit, logTail }) => onFailure(ended(server.name, exit, logTail)),
     }),
@@ -91,11 +109,13 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const kafka = createKafkajsKafka({ brokers: stack.kafka.brokers, clientId: 'pipeline', log })
   cleanUp.defer(() => kafka.close())
   await kafka.ensureTopics(clusterTopics())
+  await options.prepare?.(stack)
   await ensureModel({ stack, dataDir, size: options.modelSize, signal, onProgress })
 
   const urls = Object.fromEntries(
     ids.map((id) => [id, `http://127.0.0.1:${servicePorts[id]}`]),
   ) as Record<ServiceId, string>
+  const { apiKey, apiKeysFile } = writeApiKey(dataDir)
   const environment = openEnvironment(stack, dataDir)
   cleanUp.defer(() => environment.close())
   const ownVariables = (id: ServiceId): Record<string, string> => ({
@@ -106,6 +126,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     WEBHOOK_SECRETS: stack.mlflow.webhookSecret,
     // Event time is simulated: the simulator writes the clock records.
     CLOCK_INTERVAL_MS: '0',
+    API_KEYS_FILE: apiKeysFile,
   })
   const from = options.repository ?? repository
   const spawn = (id: ServiceId, env: Record<string, string> = {}): OwnedProcess =>
@@ -126,6 +147,13 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   ids.forEach((id) => start(id))
   await Promise.all(ids.map((id) => untilReady(services[id].name, urls[id], signal)))
   onProgress('all services are ready')
+  if (options.warehouse === true) {
+    const keeper = await startWarehouse(stack, options)
+    void keeper.exited.then((exit) => {
+      if (!exit.asked && !signal.aborted) onFailure(ended(warehouse, exit, tailOf(keeper.logFile)))
+    })
+    onProgress('the warehouse is filled from now on')
+  }
   const dagster =
     dagsterPort === undefined
       ? undefined
@@ -144,6 +172,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     kafka,
     dagster,
     urls,
+    apiKey,
     process: (id) => processes.get(id) as OwnedProcess,
     async restart(id, env) {
       start(id, env)
@@ -169,6 +198,38 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       await owned.disposeAsync()
     },
   }
+}
+
+/** A new key at every start, for whoever can read the folder. */
+function writeApiKey(dataDir: string): { apiKey: string; apiKeysFile: string } {
+  const { key, entry } = makeApiKey('demo', { eventsPerSecond: 1e6, burstEvents: 1e6 })
+  const apiKeysFile = join(dataDir, 'api-keys.json')
+  writeFileSync(apiKeysFile, `${JSON.stringify({ keys: [entry] }, null, 2)}\n`, { mode: 0o600 })
+  writeFileSync(join(dataDir, 'api-key'), `${key}\n`, { mode: 0o600 })
+  return { apiKey: key, apiKeysFile }
+}
+
+/** Makes the tables and keeps Kafka Connect's connectors running. */
+async function startWarehouse(
+  stack: Stack,
+  { dataDir, ports, signal, repository: from = repository }: PipelineOptions,
+): Promise<OwnedProcess> {
+  const { port, release } = await holdPort(ports === 'usual' ? warehousePort : 0, warehouse)
+  await release()
+  const child = stack.spawn({
+    name: warehouse,
+    command: process.execPath,
+    args: [join(from, 'services', warehouse, 'src', 'main.ts')],
+    logFile: join(dataDir, 'service-logs', 'warehouse.log'),
+    env: {
+      CONNECT_URL: stack.connect.url,
+      CONNECT_SECRETS_DIR: stack.connect.secretsDir,
+      DATABASE_URL: stack.postgres.url(warehouse),
+      HTTP_PORT: String(port),
+    },
+  })
+  await untilReady(warehouse, `http://127.0.0.1:${port}`, signal)
+  return child
 }
 
 /** A service's job is its name, as in observability/. */

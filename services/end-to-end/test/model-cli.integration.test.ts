@@ -16,6 +16,7 @@ import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { openFolders, type Folder } from '../rollout/folder.ts'
 
 const main = fileURLToPath(new URL('../../model-cli/src/main.ts', import.meta.url))
+const score = fileURLToPath(new URL('../../batch/src/main.ts', import.meta.url))
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-model-'))
 const ended = new AbortController()
 const failures: string[] = []
@@ -92,6 +93,16 @@ test('model import - a model with other columns is registered, and not made cham
     columns.flatMap(({ column, problem }) => (problem === null ? [] : [column])),
     ['loyalty_points'],
   )
+})
+
+test('npm run score - takes rows with the columns of a version that cannot serve the stream', async () => {
+  const sample = join(dataDir, 'foreign', 'X_test_sample.json')
+  const to = join(dataDir, 'foreign-scores.jsonl')
+  const args = [sample, '--model', 'models:/churn-us-nj/2', '--to', to, '--json']
+  const { code, stdout, stderr } = await runCommand(score, args, dataDir)
+  assert.equal(code, 0, stderr)
+  const summary = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>
+  assert.deepEqual([summary['rowsIn'], summary['scored'], summary['rejected']], [300, 300, 0])
 })
 
 test('model import - what is no binary classifier, and a market that can be no name, register nothing', async () => {

@@ -2,15 +2,13 @@
 import {
   DecodeProblem,
   Decoder,
-  Encoder,
   Schemas,
   type MonitoringWindow,
   type RecordName,
   type Records,
 } from '@churnstream/schemas'
-import { loadConfig, partitionOf, type Kafka, type OutgoingRecord } from '@churnstream/runtime'
+import { loadConfig, type Kafka } from '@churnstream/runtime'
 import { until } from '@churnstream/runtime/testing'
-import { clockRecords } from '@churnstream/ingestion'
 import {
   Assessor,
   PlayerDays,
@@ -29,6 +27,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { openActivityWriter } from '../pipeline/activity.ts'
 import { modelName } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 
@@ -70,31 +69,11 @@ after(async () => {
 
 /** Simulated history straight into player-activity, so that event time goes faster than ours. */
 async function stream(players: number, days: number): Promise<void> {
-  const topic = topics.playerActivity
-  const encoder = new Encoder(topic.record, await schemas.register(topic.record, topic.name))
-  const producer = await pipeline.kafka.openProducer()
-  let waiting: OutgoingRecord[] = []
-  const send = async (): Promise<void> => {
-    if (waiting.length > 0) await producer.send(waiting)
-    waiting = []
-  }
   const endAt = Date.UTC(2026, 5, 1)
   const startAt = endAt - days * dayMs
-  for (const step of simulate({ seed: 77, players, startAt, endAt, signUpDays: days / 2 })) {
-    if ('event' in step) {
-      const { playerId } = step.event
-      const partition = partitionOf(playerId, topic.partitions)
-      waiting.push({
-        topic: topic.name,
-        partition,
-        key: playerId,
-        value: encoder.encode(step.event),
-      })
-    } else waiting.push(...clockRecords(encoder, step.clockAt))
-    if (waiting.length >= 2_000) await send()
-  }
-  await send()
-  await producer.close()
+  const writer = await openActivityWriter(pipeline.kafka, schemas)
+  await writer.write(simulate({ seed: 77, players, startAt, endAt, signUpDays: days / 2 }))
+  await writer.close()
 }
 
 /** Waits as long as the groups get on, and until nothing is left for them. */

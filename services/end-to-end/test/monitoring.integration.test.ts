@@ -83,7 +83,7 @@ async function play(): Promise<void> {
   const { name } = topics.playerActivity
   const encoder = new Encoder('player-activity', await schemas.register('player-activity', name))
   const producer = await pipeline.kafka.openProducer()
-  const post = postEvents(pipeline.urls.ingestion)
+  const post = postEvents(pipeline.urls.ingestion, { key: pipeline.apiKey })
   const endAt = Date.now()
   const startAt = endAt - 200 * dayMs
   await drive({
@@ -231,6 +231,7 @@ test(
       method: 'POST',
       headers: {
         'content-type': 'application/json',
+        authorization: `Bearer ${pipeline.apiKey}`,
         traceparent: `00-${traceId}-00f067aa0ba902b7-01`,
       },
       body: JSON.stringify(event),
@@ -293,7 +294,10 @@ const logOf = (id: ServiceId): string =>
 test('logs - JSON lines that name no player and no amount, whatever came in', options, async () => {
   const refused = { ...depositOf(player, 'refused-event', Date.now()), amount: -amount }
   for (const body of [JSON.stringify(refused), `{"playerId": "${player}", `]) {
-    const headers = { 'content-type': 'application/json' }
+    const headers = {
+      'content-type': 'application/json',
+      authorization: `Bearer ${pipeline.apiKey}`,
+    }
     await fetch(`${pipeline.urls.ingestion}/v1/events`, { method: 'POST', headers, body })
   }
   const producer = await pipeline.kafka.openProducer()

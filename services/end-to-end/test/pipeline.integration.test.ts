@@ -75,7 +75,7 @@ async function stream(
     steps: firstEvents(steps, events),
     ratePerSecond,
     signal,
-    post: postEvents(pipeline.urls.ingestion),
+    post: postEvents(pipeline.urls.ingestion, { key: pipeline.apiKey }),
     async writeClock(atMs) {
       await producer.send(clockRecords(encoder, atMs))
     },
@@ -104,7 +104,7 @@ const activity = (playerId: string, occurredAt = Date.now()): PlayerActivity =>
 const post = (body: string, type = 'application/json') =>
   fetch(`${pipeline.urls.ingestion}/v1/events`, {
     method: 'POST',
-    headers: { 'content-type': type },
+    headers: { 'content-type': type, authorization: `Bearer ${pipeline.apiKey}` },
     body,
   })
 

@@ -80,7 +80,7 @@ async function stream(): Promise<void> {
     steps: firstEvents(steps, events),
     ratePerSecond: 1_500,
     signal: ended.signal,
-    post: postEvents(pipeline.urls.ingestion),
+    post: postEvents(pipeline.urls.ingestion, { key: pipeline.apiKey }),
     async writeClock(atMs) {
       await producer.send(clockRecords(encoder, atMs))
     },

@@ -3,8 +3,16 @@ import { baseConfig, portWithDefault } from '@churnstream/runtime'
 import { services } from '@churnstream/topology'
 import { z } from 'zod'
 
-export const config = baseConfig.extend({
+const loopback = /^(127\.\d+\.\d+\.\d+|localhost|::1)$/
+
+const fields = baseConfig.extend({
   HTTP_PORT: portWithDefault(services.ingestion.port),
+  /** Who may send what, as `npm run api-key` makes it; without it anybody on this machine may. */
+  API_KEYS_FILE: z.string().min(1).optional(),
+  /** A key that was taken away is refused after so long. */
+  API_KEYS_RELOAD_MS: z.coerce.number().int().min(10).default(5_000),
+  /** With it only pseudonyms of players leave this service. */
+  PLAYER_ID_KEY_FILE: z.string().min(1).optional(),
   /** Events with an older event time are refused. */
   EVENT_MAX_AGE_DAYS: z.coerce.number().positive().default(400),
   /** Events with an event time further ahead of this service's clock are refused. */
@@ -24,3 +32,8 @@ export const config = baseConfig.extend({
     .refine((ms) => ms === 0 || ms >= 10, 'must be 0 (off) or at least 10')
     .default(60_000),
 })
+
+export const config = fields.refine(
+  ({ HTTP_HOST, API_KEYS_FILE }) => API_KEYS_FILE !== undefined || loopback.test(HTTP_HOST),
+  { path: ['API_KEYS_FILE'], message: 'must be set where others than this machine can call' },
+)

@@ -9,14 +9,18 @@ import {
   openTracing,
   runMain,
   shutdownSignal,
+  toKafkaConnection,
+  toRegistryConnection,
   untilUp,
 } from '@churnstream/runtime'
 import { Encoder, Schemas } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
+import { openApiKeys } from './api-keys.ts'
 import { startClock } from './clock.ts'
 import { config } from './config.ts'
 import { Allowance } from './core/allowance.ts'
 import { createIngestionMetrics } from './metrics.ts'
+import { openPseudonyms } from './pseudonym.ts'
 import { createServer } from './server.ts'
 import { createWriter } from './writer.ts'
 
@@ -38,12 +42,12 @@ await runMain(async () => {
 
   // A caller waits for the answer, so an id that raced the registry is not waited for as long.
   const schemas = new Schemas({
-    url: env.SCHEMA_REGISTRY_URL,
+    ...toRegistryConnection(env),
     unknownIdBudgetMs: 1_000,
     unknownIdRememberedMs: 1_000,
   })
   const kafka = createKafkajsKafka({
-    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    ...toKafkaConnection(env),
     clientId: service.name,
     log,
   })
@@ -52,6 +56,9 @@ await runMain(async () => {
     endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     log,
   })
+  const { API_KEYS_FILE: file, PLAYER_ID_KEY_FILE: playerKeyFile } = env
+  using keys =
+    file === undefined ? undefined : openApiKeys({ file, reloadMs: env.API_KEYS_RELOAD_MS, log })
   let encoder: Encoder<'player-activity'> | undefined
   // Opened in order, closed in reverse: requests end first, then the queue, then the producer.
   await using writer = createWriter({
@@ -66,6 +73,8 @@ await runMain(async () => {
     writer,
     encoder: () => encoder,
     schemas,
+    keys,
+    toPseudonym: playerKeyFile === undefined ? undefined : openPseudonyms(playerKeyFile),
     bounds: {
       maxAgeDays: env.EVENT_MAX_AGE_DAYS,
       maxAheadMinutes: env.EVENT_MAX_AHEAD_MINUTES,

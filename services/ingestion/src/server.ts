@@ -26,10 +26,13 @@ import {
 } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { ApiKeys, Caller } from './api-keys.ts'
 import type { Allowance } from './core/allowance.ts'
-import { checkEvent, type TimeBounds } from './core/event.ts'
+import { checkEvent, type Checked, type TimeBounds } from './core/event.ts'
+import { KeyRates } from './core/key-rate.ts'
 import { parseEvents, type RequestProblem } from './core/request.ts'
 import type { IngestionMetrics } from './metrics.ts'
+import type { ToPseudonym } from './pseudonym.ts'
 import { Refused, type Writer } from './writer.ts'
 
 export interface ServerOptions {
@@ -37,6 +40,10 @@ export interface ServerOptions {
   /** Undefined until the schema is registered. */
   readonly encoder: () => Encoder<'player-activity'> | undefined
   readonly schemas: Pick<Schemas, 'prepare'>
+  /** Without them everybody may send. */
+  readonly keys: ApiKeys | undefined
+  /** Without it players are written as they come. */
+  readonly toPseudonym: ToPseudonym | undefined
   readonly bounds: TimeBounds
   readonly allowance: Allowance
   readonly now: () => number
@@ -71,6 +78,11 @@ const deferred = {
   reason: 'player-burst',
   message: 'this player sends faster than it may: send it again, before its later events',
 }
+const foreignMarket = {
+  reason: 'market-not-allowed',
+  field: 'market',
+  message: 'this key may not send events of this market',
+}
 const methods = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
 
 export function createServer(options: ServerOptions): FastifyInstance {
@@ -84,6 +96,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   })
   const decoder = new Decoder('player-activity')
   const sampled = new WeakMap<FastifyRequest, Traced>()
+  const callers = new WeakMap<FastifyRequest, Caller>()
+  const rates = new KeyRates()
   let closing = false
   app.addHook('preClose', async () => {
     closing = true
@@ -107,18 +121,20 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const url = request.url.split('?', 1)[0] as string
     const allowed = methods.filter((method) => app.hasRoute({ method, url }))
     if (allowed.length === 0) {
-      return refuse(reply, 404, 'not-found', `there is no ${url}; events go to POST ${path}`)
+      return refuse(reply, 404, 'not-found', `there is nothing here; events go to POST ${path}`)
     }
     reply.header('allow', allowed.join(', '))
-    return refuse(reply, 405, 'method-not-allowed', `${url} takes ${allowed.join(', ')}`)
+    return refuse(reply, 405, 'method-not-allowed', `this path takes ${allowed.join(', ')}`)
   })
   serveOperations(app, health, options.metrics)
   app.post<{ Body: Body | undefined }>(path, {
     // Before the body is read: refusing must stay cheap when there is too much to do.
-    onRequest: async (_request, reply) => {
+    onRequest: async (request, reply) => {
       const refused = refusal()
-      if (refused === undefined) return undefined
-      return unavailable(reply, refused.reason, refused.message, refused.retryAfterMs)
+      if (refused !== undefined) {
+        return unavailable(reply, refused.reason, refused.message, refused.retryAfterMs)
+      }
+      return options.keys === undefined ? undefined : admit(options.keys, request, reply)
     },
     onResponse: async (request, reply) => {
       ingestion.requestSeconds.observe({ status: reply.statusCode }, reply.elapsedTime / 1000)
@@ -135,6 +151,32 @@ export function createServer(options: ServerOptions): FastifyInstance {
       return new Refused('registry-away', 'the schema registry did not answer yet', 5_000)
     }
     return writer.refusal()
+  }
+
+  async function admit(
+    keys: ApiKeys,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply | undefined> {
+    const caller = keys.identify(request.headers.authorization)
+    if (caller === undefined) {
+      reply.header('www-authenticate', 'Bearer')
+      return refuse(reply, 401, 'unknown-key', 'send a valid key: authorization: Bearer ID.SECRET')
+    }
+    const waitMs = rates.wait(caller.id, caller.rate, performance.now())
+    if (waitMs > 0) {
+      reply.header('retry-after', seconds(waitMs))
+      return refuse(reply, 429, 'key-rate', 'this key sends faster than it may: send it again')
+    }
+    callers.set(request, caller)
+    return undefined
+  }
+
+  /** What the caller may not write is rejected like what nobody may. */
+  function within(checked: Checked, caller: Caller | undefined): Checked {
+    const { event } = checked
+    if (event === undefined || caller === undefined || caller.mayWrite(event.market)) return checked
+    return { rejection: { eventId: event.eventId, ...foreignMarket } }
   }
 
   async function takeEvents(
@@ -154,7 +196,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const traced = sample(request)
     if (traced) reply.header(traceHeader, toTraceparent(traced.trace))
     const nowMs = options.now()
-    const checked = parsed.events.map((event) => checkEvent(event, bounds, nowMs))
+    const caller = callers.get(request)
+    if (caller) rates.charge(caller.id, caller.rate, parsed.events.length, performance.now())
+    const checked = parsed.events.map((event) => within(checkEvent(event, bounds, nowMs), caller))
     const waits = waitsOf(checked.map(({ event }) => event))
     const records: OutgoingRecord[] = []
     for (const [index, { event }] of checked.entries()) {
@@ -183,7 +227,12 @@ export function createServer(options: ServerOptions): FastifyInstance {
       return reply.code(202).send({ results })
     }
     const longestMs = Math.max(0, ...waits.map((wait) => wait ?? 0))
-    if (longestMs === 0) return reply.code(400).send({ results })
+    if (longestMs === 0) {
+      const isForbidden = checked.every(
+        ({ rejection }) => rejection?.reason === foreignMarket.reason,
+      )
+      return reply.code(isForbidden ? 403 : 400).send({ results })
+    }
     return reply.header('retry-after', seconds(longestMs)).code(429).send({ results })
   }
 
@@ -247,9 +296,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const encoder = options.encoder()
     if (encoder === undefined) throw new Error('an event was taken before the schema: a bug')
     const { name, partitions } = topics.playerActivity
-    const { playerId } = event
+    const playerId = options.toPseudonym?.(event.playerId) ?? event.playerId
     const partition = partitionOf(playerId, partitions)
-    const record = { topic: name, partition, key: playerId, value: encoder.encode(event) }
+    const value = encoder.encode({ ...event, playerId })
+    const record = { topic: name, partition, key: playerId, value }
     if (traced === undefined) return record
     return { ...record, headers: { [traceHeader]: toTraceparent(traced.trace) } }
   }

@@ -77,6 +77,8 @@ export interface Rig extends AsyncDisposable {
 export async function createRig(
   options: Partial<WriterOptions> & {
     schemas?: ServerOptions['schemas']
+    keys?: ServerOptions['keys']
+    toPseudonym?: ServerOptions['toPseudonym']
     allowance?: AllowanceSettings
     traceShare?: number
     awaitProducer?: boolean
@@ -84,6 +86,8 @@ export async function createRig(
 ): Promise<Rig> {
   const {
     schemas,
+    keys,
+    toPseudonym,
     allowance = unbounded,
     traceShare = 0,
     awaitProducer = true,
@@ -111,6 +115,8 @@ export async function createRig(
     writer,
     encoder: () => encoder,
     schemas: schemas ?? fixedSchemas({ [knownSchemaId]: 'player-activity' }),
+    keys,
+    toPseudonym,
     bounds: { maxAgeDays: 400, maxAheadMinutes: 60 },
     allowance: new Allowance(allowance),
     now: () => nowMs,

@@ -3,14 +3,13 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { createMlflow, type Mlflow } from '@churnstream/registry-bridge'
 import {
   FatalError,
-  createKafkajsKafka,
-  createLog,
   loadConfig,
+  openCluster,
   parseS3Location,
-  type Kafka,
+  withSecrets,
+  type Cluster,
 } from '@churnstream/runtime'
 import { readObject } from '@churnstream/runtime/s3'
-import { Schemas } from '@churnstream/schemas'
 import { noStack, runningVariables, usualDataDir } from '@churnstream/topology/local'
 import { z } from 'zod'
 
@@ -19,8 +18,6 @@ const config = z.object({
   MLFLOW_TRACKING_USERNAME: z.string().min(1).optional(),
   MLFLOW_TRACKING_PASSWORD: z.string().optional(),
   S3_ENDPOINT: z.url().optional(),
-  KAFKA_BOOTSTRAP_SERVERS: z.string().min(1).optional(),
-  SCHEMA_REGISTRY_URL: z.url().optional(),
 })
 
 export interface Connection extends AsyncDisposable {
@@ -30,7 +27,7 @@ export interface Connection extends AsyncDisposable {
   /** For Python beside us. */
   readonly variables: Readonly<Record<string, string>>
   /** Connected when first asked for. @throws FatalError when the environment does not name them */
-  streams(): { readonly kafka: Kafka; readonly schemas: Schemas }
+  streams(): Cluster
   /**
    * A file of a version's folder; undefined when it isn't there.
    * @throws TransientError when the store does not answer
@@ -43,8 +40,9 @@ export function connect(
   env: Readonly<Record<string, string | undefined>>,
   dataDir = usualDataDir,
 ): Connection {
-  const variables = runningVariables(env, dataDir)
-  if (variables === undefined) throw new FatalError(noStack(dataDir))
+  const found = runningVariables(env, dataDir)
+  if (found === undefined) throw new FatalError(noStack(dataDir))
+  const variables = withSecrets(found)
   const known = loadConfig(config, variables)
   const { S3_ENDPOINT: endpoint, MLFLOW_TRACKING_USERNAME: username } = known
   const password = known.MLFLOW_TRACKING_PASSWORD
@@ -57,26 +55,17 @@ export function connect(
     requestHandler: { connectionTimeout: 5_000, requestTimeout: 30_000 },
     maxAttempts: 2,
   })
-  let streams: { kafka: Kafka; schemas: Schemas } | undefined
+  let streams: Cluster | undefined
   return {
     mlflow: createMlflow(known.MLFLOW_TRACKING_URI, { username, password }),
     dataDir,
     variables,
     streams() {
-      const { KAFKA_BOOTSTRAP_SERVERS: servers, SCHEMA_REGISTRY_URL: url } = known
-      if (servers === undefined || url === undefined) {
-        const name = servers === undefined ? 'KAFKA_BOOTSTRAP_SERVERS' : 'SCHEMA_REGISTRY_URL'
+      for (const name of ['KAFKA_BOOTSTRAP_SERVERS', 'SCHEMA_REGISTRY_URL']) {
+        if (variables[name] !== undefined) continue
         throw new FatalError(`${name} is not set: the scorers' reports come over Kafka`)
       }
-      streams ??= {
-        kafka: createKafkajsKafka({
-          brokers: servers.split(',').map((server) => server.trim()),
-          clientId: 'churnstream-model',
-          // What matters comes as an error; the client's own lines would mix with the result.
-          log: createLog('model', 'silent'),
-        }),
-        schemas: new Schemas({ url }),
-      }
+      streams ??= openCluster(variables, 'model')
       return streams
     },
     async readFile(location, path) {

@@ -79,7 +79,7 @@ async function run(
   }
 }
 
-/** A version that can't serve stays registered: it can score files. */
+/** A version that can't serve stays registered: rows with its own columns may be scored with it. */
 async function make(
   connection: Connection,
   command: Extract<Command, { command: 'import' | 'train' }>,

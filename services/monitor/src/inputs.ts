@@ -6,31 +6,43 @@ import {
   type PlayerOutcome,
   type RecordDecoder,
 } from '@churnstream/schemas'
-import type { Input } from '@churnstream/runtime'
+import type { ConsumedRecord, Input } from '@churnstream/runtime'
 import { topics } from '@churnstream/topology'
+import { hashOf } from './core/hash.ts'
 
 export type Counted =
   | { readonly kind: 'score'; readonly score: ChurnScore }
   | { readonly kind: 'shadow'; readonly score: ChurnScore }
   | { readonly kind: 'outcome'; readonly outcome: PlayerOutcome }
 
-/** The topics of a lane, the first of which names it. */
-export function countedInputs(): readonly [Input<Counted>, ...Input<Counted>[]] {
+/**
+ * The topics of a lane, the first of which names it. Of each player all records are counted, or none:
+ * so many of the players are watched as `share` says.
+ */
+export function countedInputs(share: number): readonly [Input<Counted>, ...Input<Counted>[]] {
+  const wants = ({ key }: Pick<ConsumedRecord, 'key'>): boolean => isWatched(key, share)
   return [
     {
       topic: topics.churnScores,
       decoder: tagged(new Decoder('churn-score'), (score) => ({ kind: 'score', score })),
+      wants,
     },
     {
       topic: topics.shadowScores,
       decoder: tagged(new Decoder('churn-score'), (score) => ({ kind: 'shadow', score })),
+      wants,
     },
     {
       topic: topics.playerOutcomes,
       decoder: tagged(new Decoder('player-outcome'), (outcome) => ({ kind: 'outcome', outcome })),
+      wants,
     },
   ]
 }
+
+/** A record without a player has its say in the dead letters. */
+export const isWatched = (key: Buffer | null, share: number): boolean =>
+  share >= 1 || key === null || hashOf(key) < share * 2 ** 32
 
 function tagged<V>(decoder: RecordDecoder<V>, wrap: (value: V) => Counted): RecordDecoder<Counted> {
   return {

@@ -10,6 +10,8 @@ import {
   run,
   runMain,
   shutdownSignal,
+  toKafkaConnection,
+  toRegistryConnection,
   untilUp,
 } from '@churnstream/runtime'
 import { Decoder, Schemas } from '@churnstream/schemas'
@@ -43,9 +45,9 @@ await runMain(async () => {
     endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     log,
   })
-  const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
+  const schemas = new Schemas(toRegistryConnection(env))
   const kafka = createKafkajsKafka({
-    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    ...toKafkaConnection(env),
     clientId: service.name,
     log,
   })
@@ -72,13 +74,14 @@ await runMain(async () => {
     schemas,
     profiles,
   })
-  const [first, ...alongside] = countedInputs()
+  const [first, ...alongside] = countedInputs(env.WATCHED_SHARE)
   // One that ends takes the others with it.
   const ending = new AbortController()
   const common = {
     kafka,
     schemas,
     sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
+    gather: { waitMs: env.GATHER_MS, minBytes: 4 << 20, records: 10_000 },
     signal: AbortSignal.any([signal, ending.signal]),
     log,
     metrics,

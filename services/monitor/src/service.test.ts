@@ -238,7 +238,7 @@ function start(kafka: Kafka, metrics = createMetrics('monitor')) {
     schemas,
     profiles,
   })
-  const [first, ...alongside] = countedInputs()
+  const [first, ...alongside] = countedInputs(1)
   const monitorMetrics = createMonitorMetrics(metrics)
   const loops = [
     run({ ...common, ...first, alongside, service: services.monitor, processor: counting }),

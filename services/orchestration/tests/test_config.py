@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from churn_orchestration.config import read_settings
+from churn_orchestration.config import read_settings, take_secrets
 
 
 def test_the_usual_settings_name_every_market_but_the_one_for_all_others() -> None:
@@ -25,3 +25,13 @@ def test_every_wrong_variable_is_named_at_once(tmp_path: Path) -> None:
         read_settings(wrong)
     for name in wrong:
         assert f"{name}" in str(caught.value)
+
+
+def test_a_secret_is_taken_from_its_file_once(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("of the file\n")
+    env = {"KAFKA_SASL_PASSWORD_FILE": str(file), "HOME": "/"}
+    take_secrets(env)
+    assert env == {"KAFKA_SASL_PASSWORD": "of the file", "HOME": "/"}
+    with pytest.raises(ValueError, match="DATABASE_URL_FILE"):
+        take_secrets({"DATABASE_URL_FILE": str(tmp_path / "none")})

@@ -6,7 +6,7 @@ import {
   type RegistryEvent,
   type Schemas,
 } from '@churnstream/schemas'
-import { services, topics } from '@churnstream/topology'
+import { services, soleWriterIdOf, topics } from '@churnstream/topology'
 import {
   TransientError,
   messageOf,
@@ -59,7 +59,7 @@ export interface Announcer {
 }
 
 const topic = topics.registryEvents
-const transactionalId = `churnstream.${services.registryBridge.name}`
+const transactionalId = soleWriterIdOf(services.registryBridge.name)
 /** Twice is the rule: to see a change, and to see it again as the writer. */
 const maxRounds = 5
 

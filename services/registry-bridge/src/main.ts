@@ -8,6 +8,8 @@ import {
   openOperations,
   runMain,
   shutdownSignal,
+  toKafkaConnection,
+  toRegistryConnection,
 } from '@churnstream/runtime'
 import { Schemas } from '@churnstream/schemas'
 import { services } from '@churnstream/topology'
@@ -30,13 +32,13 @@ await runMain(async () => {
   const health = new Health()
 
   const kafka = createKafkajsKafka({
-    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    ...toKafkaConnection(env),
     clientId: service.name,
     log,
   })
   const bridge = createBridge({
     kafka,
-    schemas: new Schemas({ url: env.SCHEMA_REGISTRY_URL }),
+    schemas: new Schemas(toRegistryConnection(env)),
     mlflow: createMlflow(env.MLFLOW_TRACKING_URI, {
       username: env.MLFLOW_TRACKING_USERNAME,
       password: env.MLFLOW_TRACKING_PASSWORD,

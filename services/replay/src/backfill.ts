@@ -2,7 +2,7 @@
 import { PartitionState } from '@churnstream/features'
 import { FatalError } from '@churnstream/runtime'
 import type { VectorView } from '@churnstream/schemas/model'
-import type { PinnedModel, ScoreRow } from '@churnstream/batch'
+import type { PinnedVectorModel, ScoreRow } from '@churnstream/batch'
 import { imbalance, sumOf, type PartitionCounts } from './core/counts.ts'
 import type { Plan } from './core/plan.ts'
 import { emptyFolded, fold, type Folded } from './core/step.ts'
@@ -51,7 +51,7 @@ export interface Backfilled {
 export interface BackfillOptions {
   readonly plan: Plan
   readonly source: Source
-  readonly model: Pick<PinnedModel, 'scoreVectors'>
+  readonly model: Pick<PinnedVectorModel, 'scoreVectors'>
   readonly target: Target
   readonly signal: AbortSignal
   /** Of one transaction, about; large enough by default that its cost does not count. */

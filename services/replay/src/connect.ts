@@ -1,13 +1,7 @@
 // Which servers does a replay need, and when?
 import { openInstallation, type Installation } from '@churnstream/batch'
-import { FatalError, createKafkajsKafka, createLog, type Kafka } from '@churnstream/runtime'
-import { Schemas } from '@churnstream/schemas'
+import { FatalError, openCluster, type Cluster } from '@churnstream/runtime'
 import { noStack, runningVariables } from '@churnstream/topology/local'
-
-export interface Cluster {
-  readonly kafka: Kafka
-  readonly schemas: Schemas
-}
 
 /** Nothing is connected before it is asked for: a replay of files into files needs no server. */
 export interface Connection extends AsyncDisposable {
@@ -35,14 +29,7 @@ export function connect(
     cluster() {
       const { KAFKA_BOOTSTRAP_SERVERS: servers, SCHEMA_REGISTRY_URL: url } = variables
       if (servers === undefined || url === undefined) throw new FatalError(noStack(dataDir))
-      cluster ??= {
-        kafka: createKafkajsKafka({
-          brokers: servers.split(',').map((server) => server.trim()),
-          clientId: 'churnstream-replay',
-          log: createLog('replay', 'silent'),
-        }),
-        schemas: new Schemas({ url }),
-      }
+      cluster ??= openCluster(variables, 'replay')
       return cluster
     },
     async [Symbol.asyncDispose]() {

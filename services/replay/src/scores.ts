@@ -1,5 +1,5 @@
 // npm run replay -- scores: what did, or would have, a version say of a range of time?
-import { openPinnedModel, type Published } from '@churnstream/batch'
+import { openPinnedVectorModel, type Published } from '@churnstream/batch'
 import { Encoder } from '@churnstream/schemas'
 import { backfillScores, clusterTopics } from '@churnstream/topology'
 import type { ScoresArguments } from './arguments.ts'
@@ -40,7 +40,7 @@ export async function replayScores(
 ): Promise<ScoresSummary> {
   const { id, fromAt, toAt, publish: slot } = asked
   const { installation } = connection
-  await using model = await openPinnedModel(asked.model, installation)
+  await using model = await openPinnedVectorModel(asked.model, installation)
   // Asked for before the long work, so that it is not in vain.
   const database = slot === undefined ? undefined : installation.database()
   const folder = asked.target === 'topic' ? undefined : await openFolder(asked.target, installation)
@@ -96,8 +96,8 @@ async function begin(
     return { plan: begun, target: openFileTarget({ folder, plan: begun, installation }) }
   }
   const { kafka, schemas } = connection.cluster()
-  await kafka.ensureTopics(clusterTopics())
   const { name, record } = backfillScores
+  await kafka.ensureTopics(clusterTopics().filter((topic) => topic.name === name))
   const encoder = new Encoder(record, await schemas.register(record, name))
   const begun = await beginInTopic(kafka, plan)
   return { plan: begun.plan, target: openTopicTarget({ kafka, schemas, encoder, begun }) }

@@ -1,5 +1,5 @@
 // What do the tests of a replay replay, and what scores it?
-import type { PinnedModel } from '@churnstream/batch'
+import type { PinnedVectorModel } from '@churnstream/batch'
 import { partitionOf, type OutgoingRecord } from '@churnstream/runtime'
 import { Encoder, clockKind, type PlayerActivity } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
@@ -35,7 +35,7 @@ export async function sendActivity(
 }
 
 /** A score that follows from the bytes of a vector and nothing else; now and then none. */
-export const hashingModel: Pick<PinnedModel, 'scoreVectors'> = {
+export const hashingModel: Pick<PinnedVectorModel, 'scoreVectors'> = {
   scoreVectors: async (views) =>
     Float32Array.from(views, ({ bytes }) => {
       const hash = createHash('sha256').update(bytes).digest()

@@ -16,7 +16,7 @@ import {
   type Schemas,
 } from '@churnstream/schemas'
 import type { VectorView } from '@churnstream/schemas/model'
-import { backfillScores, topics } from '@churnstream/topology'
+import { backfillScores, replayIds, topics } from '@churnstream/topology'
 import type { Lane, ScoredChunk, Target } from './backfill.ts'
 import type { PartitionCounts } from './core/counts.ts'
 import { planDifference, type Plan } from './core/plan.ts'
@@ -39,8 +39,9 @@ export const replayHeaders = {
 const noEpoch = 0
 const noVector = -1
 
-const idOf = (run: string, part: string): string => `churnstream.replay.${run}.${part}`
-const groupOf = (run: string): string => `replay.${run}`
+const idOf = (run: string, part: string): string =>
+  `${replayIds.transactionalIdPrefix}${run}.${part}`
+const runGroupOf = (run: string): string => `${replayIds.groupPrefix}${run}`
 
 /** What was noted when a run was begun. */
 export interface Begun {
@@ -139,7 +140,7 @@ export function openTopicTarget(options: {
   ): Lane {
     const commit = async (records: OutgoingRecord[], nextOffset: number): Promise<void> => {
       // Files have no offsets; their place is told by the scores alone.
-      const offset = { groupId: groupOf(id), topic: input, partition, next: BigInt(nextOffset) }
+      const offset = { groupId: runGroupOf(id), topic: input, partition, next: BigInt(nextOffset) }
       await producer.commit(isOfTopic ? { records, offset } : { records })
       failpoint('after-commit')
     }
@@ -171,7 +172,7 @@ export function openTopicTarget(options: {
     async open(partition) {
       const producer = await kafka.openTransactional(idOf(id, `${input}.${partition}`), {
         partitions: [{ topic, partition }],
-        groupId: groupOf(id),
+        groupId: runGroupOf(id),
       })
       try {
         // Only now: an earlier run of the id is fenced, and what it committed is final.
@@ -206,7 +207,7 @@ export function openTopicTarget(options: {
     const [newest] = await decodeScores(schemas, decoder, [last])
     const after = (newest?.causeOffset ?? -1) + 1
     if (!isOfTopic) return after
-    return Math.max(after, Number(await kafka.committedOffset(groupOf(id), input, partition)))
+    return Math.max(after, Number(await kafka.committedOffset(runGroupOf(id), input, partition)))
   }
 
   async function standingOf(partition: number): Promise<Standing> {

@@ -5,10 +5,45 @@ import { FatalError } from './errors.ts'
 import { createGauge } from './instruments.ts'
 import type { Metrics } from './metrics.ts'
 
-/** What readiness stands on: a reason for each thing that is not ready yet. */
+/** Longer than any call to Kafka can take with all of its own repetitions. */
+const stuckAfterMs = 15 * 60 * 1000
+
+/** Work that is in our own hands. */
+export interface Work {
+  /** Something came of it: a commit, a piece of state, or that somebody else is away. */
+  cameOn(): void
+  [Symbol.dispose](): void
+}
+
+/**
+ * What readiness stands on: a reason for each thing that is not ready yet. And whether the process
+ * lives: not when work in its own hands does not come on, which only another process can mend.
+ */
 export class Health {
   readonly #waiting = new Map<string, string>()
+  readonly #inHand = new Map<string, { pieces: number; cameOnAt: number }>()
+  readonly #now: () => number
   #failure: string | undefined
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** Pieces of the same name take turns: each that comes on speaks for all of them. */
+  begin(name: string): Work {
+    const at = this.#inHand.get(name) ?? { pieces: 0, cameOnAt: this.#now() }
+    this.#inHand.set(name, at)
+    at.pieces++
+    return {
+      cameOn: () => {
+        at.cameOnAt = this.#now()
+      },
+      [Symbol.dispose]: () => {
+        at.pieces--
+        if (at.pieces === 0) this.#inHand.delete(name)
+      },
+    }
+  }
 
   waitFor(part: string, reason: string): void {
     this.#waiting.set(part, reason)
@@ -23,10 +58,16 @@ export class Health {
     live: boolean
     ready: boolean
     waiting: Record<string, string>
+    stuck: string[]
     failure?: string
   } {
+    const longAgo = this.#now() - stuckAfterMs
+    const stuck = [...this.#inHand].flatMap(([name, { cameOnAt }]) =>
+      cameOnAt < longAgo ? [name] : [],
+    )
     return {
-      live: this.#failure === undefined,
+      live: this.#failure === undefined && stuck.length === 0,
+      stuck,
       ready: this.#failure === undefined && this.#waiting.size === 0,
       waiting: Object.fromEntries(this.#waiting),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
@@ -40,8 +81,8 @@ export function serveOperations(app: FastifyInstance, health: Health, metrics: M
     gauge.set(health.state.ready ? 1 : 0),
   )
   app.get('/health/live', async (_request, reply) => {
-    const { live, failure } = health.state
-    return reply.code(live ? 200 : 503).send({ live, failure })
+    const { live, stuck, failure } = health.state
+    return reply.code(live ? 200 : 503).send({ live, stuck, failure })
   })
   app.get('/health/ready', async (_request, reply) => {
     const { ready, waiting, failure } = health.state

@@ -1,4 +1,5 @@
 // How does a service run? The one door to runtime/.
+export * from './cluster.ts'
 export * from './config.ts'
 export * from './dead-letter.ts'
 export * from './errors.ts'
@@ -6,6 +7,7 @@ export { failpoint, type Failpoint } from './failpoint.ts'
 export * from './http.ts'
 export * from './instruments.ts'
 export type * from './kafka.ts'
+export * from './kafka-connection.ts'
 export { createKafkajsKafka, type KafkajsOptions } from './kafkajs/adapter.ts'
 export * from './log.ts'
 export * from './metrics.ts'

@@ -48,8 +48,8 @@ export interface ConsumeOptions {
   /** Further topics with as many partitions: whoever owns a partition owns it in each. */
   readonly alongside?: readonly string[]
   readonly sessionTimeoutMs?: number
-  /** How long a fetch may wait for more records. */
-  readonly fetchWaitMs?: number
+  /** A fetch waits so long, unless it has so much. */
+  readonly gather?: { readonly waitMs: number; readonly minBytes: number }
   /**
    * After every (re)assignment, with all partitions now owned, the same of every topic, and the
    * generation of its batches.

@@ -112,6 +112,8 @@ function countingProcessor() {
 }
 
 interface StartOptions {
+  readonly health?: Health
+  readonly wants?: Input<PlayerActivity>['wants']
   readonly alongside?: readonly Input<PlayerActivity>[]
   readonly tracing?: Tracing
 }
@@ -119,7 +121,7 @@ interface StartOptions {
 function start(
   kafka: Kafka,
   processor: Processor<PlayerActivity>,
-  { alongside = [], tracing }: StartOptions = {},
+  { alongside = [], tracing, wants, health = new Health() }: StartOptions = {},
 ) {
   const controller = new AbortController()
   const metrics = createMetrics('test')
@@ -134,8 +136,9 @@ function start(
     signal: controller.signal,
     log,
     metrics,
-    health: new Health(),
+    health,
     ...(tracing && { tracing }),
+    ...(wants && { wants }),
   })
   finished.catch(() => undefined)
   return {
@@ -214,6 +217,18 @@ test('run - each outcome is counted by what it was and why', async () => {
   ]) {
     assert.ok(page.includes(`churnstream_${series}\n`), `${series} in ${page}`)
   }
+})
+
+test('run - what is not wanted is skipped unread, and counted', async () => {
+  const { kafka } = await createCluster()
+  await send(kafka, [Buffer.from('not avro'), event('ada', 0), event('ada', 1)])
+  const running = start(kafka, countingProcessor(), { wants: ({ offset }) => offset === 1n })
+  await until('all is done', async () => (await committed(kafka)) === 3n)
+  await running.stop()
+  assert.deepEqual(await texts(kafka, output.name), ['ada-0=1'])
+  assert.deepEqual(await texts(kafka, deadLetterTopic(input)), [])
+  const page = await running.metrics.registry.metrics()
+  assert.match(page, /record_reasons_total\{.*outcome="skip",reason="unwanted"\} 2\n/)
 })
 
 test('run - a sampled record hands its trace to what it causes, its span and its dead letter', async () => {
@@ -458,4 +473,36 @@ test('reachOf - a lane writes to its like, to its dead letters, and where all ga
       'gathered-0',
     ],
   )
+})
+
+test('run - a process does not live whose work does not come on, and does while others are away', async () => {
+  const { kafka } = await createCluster()
+  await send(kafka, [event('ada', 0)])
+  let nowMs = 0
+  const health = new Health(() => nowMs)
+  const hang = Promise.withResolvers<never>()
+  hang.promise.catch(() => undefined)
+  let calls = 0
+  const running = start(
+    kafka,
+    {
+      async process() {
+        // Ten minutes pass in each attempt.
+        nowMs += 10 * 60_000
+        if (++calls === 4) return hang.promise
+        throw new TransientError('away', { retryAfterMs: 1 })
+      },
+    },
+    { health },
+  )
+  await until('it hangs', () => Promise.resolve(calls === 4))
+  assert.deepEqual(health.state.stuck, [])
+  assert.equal(health.state.live, true)
+  nowMs += 6 * 60_000
+  assert.deepEqual(health.state.stuck, [`${services.features.name} 0`])
+  assert.equal(health.state.live, false)
+  hang.reject(new TransientError('was away', { retryAfterMs: 1 }))
+  await until('it goes on', () => Promise.resolve(calls > 4))
+  assert.equal(health.state.live, true)
+  await running.stop()
 })

@@ -1,11 +1,17 @@
 // How does a service turn the records of a topic into outcomes, exactly once?
 import { DecodeProblem, type RecordDecoder, type Schemas } from '@churnstream/schemas'
-import { deadLetterTopic, type Service, type Topic } from '@churnstream/topology'
+import {
+  deadLetterTopic,
+  groupOf,
+  transactionalIdPrefixOf,
+  type Service,
+  type Topic,
+} from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toDeadLetter } from './dead-letter.ts'
 import { RebalanceError, TransientError, isFenced, messageOf } from './errors.ts'
 import { failpoint, type Failpoint } from './failpoint.ts'
-import type { Health } from './http.ts'
+import type { Health, Work } from './http.ts'
 import type {
   Batch,
   ConsumedRecord,
@@ -18,7 +24,7 @@ import type {
 import type { Log } from './log.ts'
 import { createLoopAccount, type Traced } from './loop-account.ts'
 import type { Metrics, replacedBecause } from './metrics.ts'
-import { deadLetter, type Outcome } from './outcome.ts'
+import { deadLetter, skip, type Outcome } from './outcome.ts'
 import { childOf, toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
 import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
@@ -56,6 +62,16 @@ export interface ProcessorState {
 export interface Input<V> {
   readonly topic: Topic
   readonly decoder: RecordDecoder<V>
+  /** The others are skipped without being decoded; all are wanted unless told. */
+  readonly wants?: (record: ConsumedRecord) => boolean
+}
+
+export interface Gather {
+  /** A fetch waits so long, unless it has so much. */
+  readonly waitMs: number
+  readonly minBytes: number
+  /** Of a transaction, at most: bounds replay and heartbeat gaps. */
+  readonly records: number
 }
 
 export interface RunOptions<V> extends Input<V> {
@@ -75,13 +91,13 @@ export interface RunOptions<V> extends Input<V> {
   /** Where the spans of sampled records go; nowhere unless told. */
   readonly tracing?: Tracing
   readonly sessionTimeoutMs?: number
-  /** How long a fetch gathers records. Longer means fewer, larger transactions. */
-  readonly fetchWaitMs?: number
+  /** Fewer and larger transactions, where nobody waits for what comes out. */
+  readonly gather?: Gather
 }
 
 /** Of the one producer that may write for a partition. */
 export const transactionalIdOf = (service: Service, topic: Topic, partition: number): string =>
-  `churnstream.${service.name}.${topic.name}.${partition}`
+  `${transactionalIdPrefixOf(service)}${topic.name}.${partition}`
 
 /** Topics with the key of the input are co-partitioned: a partition writes to its like, or to where all gather. */
 export function reachOf(
@@ -99,7 +115,7 @@ export function reachOf(
       ...[...alike, ...letters].map((name) => ({ topic: name, partition })),
       ...gathered.map(({ name }) => ({ topic: name, partition: 0 })),
     ],
-    groupId: service.name,
+    groupId: groupOf(service),
   }
 }
 
@@ -134,11 +150,11 @@ const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().
  */
 export async function run<V>(options: RunOptions<V>): Promise<void> {
   const { kafka, schemas, service, topic, processor, alongside = [] } = options
-  const inputs = new Map(
-    [{ topic, decoder: options.decoder }, ...alongside].map((input) => [input.topic.name, input]),
+  const inputs = new Map<string, Input<V>>(
+    [options, ...alongside].map((input) => [input.topic.name, input]),
   )
   const { signal, log, health } = options
-  const group = service.name
+  const group = groupOf(service)
   const others = alongside.map((input) => input.topic)
   const account = createLoopAccount({
     metrics: options.metrics,
@@ -149,6 +165,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     tracing: options.tracing ?? noTracing,
   })
   const part = `group ${group}`
+  const workOn = (partition: number) => health.begin(`${group} ${partition}`)
   const lanes = new Map<number, Lane>()
   /** Lanes that are being opened for the newest assignment, before their first record comes. */
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
@@ -165,7 +182,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     ...(options.sessionTimeoutMs === undefined
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
-    ...(options.fetchWaitMs === undefined ? {} : { fetchWaitMs: options.fetchWaitMs }),
+    ...(options.gather === undefined ? {} : { gather: options.gather }),
     onFetched: () => account.cameRound(),
     onAssigned(partitions, generation) {
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
@@ -195,9 +212,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   }
 
   async function onBatch(batch: Batch): Promise<void> {
+    using work = workOn(batch.partition)
     for (let attempt = 0; !batch.isStale(); attempt++) {
+      work.cameOn()
       try {
-        await withHeartbeats(batch, inTurn(batch))
+        await withHeartbeats(batch, inTurn(batch, work))
         return
       } catch (error) {
         if (error instanceof RebalanceError) throw error
@@ -225,12 +244,12 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
    * One batch of a partition after the other, whichever topic it is of. After trouble the lane is
    * closed before the next one's turn: nobody may write with a producer whose last word is unknown.
    */
-  function inTurn(batch: Batch): Promise<void> {
+  function inTurn(batch: Batch, work: Work): Promise<void> {
     const { partition } = batch
     const turn = (turns.get(partition) ?? Promise.resolve()).then(async () => {
       if (batch.isStale()) return
       try {
-        await workThrough(batch)
+        await workThrough(batch, work)
       } catch (error) {
         if (!(error instanceof RebalanceError)) {
           if (isAway(error)) account.replaced(reasonOf(error, lanes.get(partition)))
@@ -246,7 +265,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     return turn
   }
 
-  async function workThrough(batch: Batch): Promise<void> {
+  async function workThrough(batch: Batch, work: Work): Promise<void> {
     const { partition, generation } = batch
     const input = inputs.get(batch.topic) as Input<V>
     const [first] = batch.records
@@ -255,7 +274,9 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     opening.delete(partition)
     if (ahead?.generation === generation) await ahead.lane
     const known = lanes.get(partition)
-    const current = known?.generation === generation ? known : await openLane(partition, generation)
+    const current =
+      known?.generation === generation ? known : await openLane(partition, generation, work)
+    work.cameOn()
     const next = current.next.get(batch.topic) as bigint
     if (!current.begun.has(batch.topic) && batch.fetchedOffset > next) {
       // Fetched past what is committed: those records must come again.
@@ -264,11 +285,13 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     }
     current.begun.add(batch.topic)
     const pending = batch.records.filter((record) => record.offset >= next)
-    for (let start = 0; start < pending.length; start += chunkRecords) {
+    const most = options.gather?.records ?? chunkRecords
+    for (let start = 0; start < pending.length; start += most) {
       if (batch.isStale()) return
-      const chunk = pending.slice(start, start + chunkRecords)
+      const chunk = pending.slice(start, start + most)
       await workThroughChunk(batch, input, current, chunk)
       account.cameRound()
+      work.cameOn()
       const left = pending.length - start - chunk.length
       const waiting = left > 0 ? pending[start + chunk.length] : undefined
       const unread = batch.remaining > 0n ? chunk.at(-1) : undefined
@@ -287,11 +310,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   async function openAll(partitions: readonly number[], generation: number): Promise<void> {
     health.waitFor(part, `restoring ${partitions.length} partitions`)
     const lanesToCome = partitions.map((partition) => {
-      const lane = openLane(partition, generation).catch((error: unknown) => {
-        // The batch that needs it opens it again, and waits out what is away.
-        log.warn({ partition, reason: messageOf(error) }, 'a partition was not opened ahead')
-        return undefined
-      })
+      const lane = openAhead(partition, generation)
       opening.set(partition, { generation, lane })
       return lane
     })
@@ -299,12 +318,24 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     health.ready(part)
   }
 
-  async function openLane(partition: number, generation: number): Promise<Lane> {
+  async function openAhead(partition: number, generation: number): Promise<Lane | undefined> {
+    using work = workOn(partition)
+    try {
+      return await openLane(partition, generation, work)
+    } catch (error) {
+      // The batch that needs it opens it again, and waits out what is away.
+      log.warn({ partition, reason: messageOf(error) }, 'a partition was not opened ahead')
+      return undefined
+    }
+  }
+
+  async function openLane(partition: number, generation: number, work: Work): Promise<Lane> {
     await closeLane(partition)
     const producer = await kafka.openTransactional(
       transactionalIdOf(service, topic, partition),
       reachOf(service, topic, partition, others),
     )
+    work.cameOn()
     try {
       // Only now: the former owner is fenced, and what it committed is final.
       const next = new Map<string, bigint>()
@@ -312,10 +343,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         next.set(name, await kafka.committedOffset(group, name, partition))
       }
       const { state } = processor
+      work.cameOn()
       if (state && stateAt.get(partition) !== placeOf(next)) {
         stateAt.delete(partition)
         const startedAt = performance.now()
-        const changelog = passing('mid-restore', kafka.read(state.changelog.name, partition))
+        const changelog = passing('mid-restore', kafka.read(state.changelog.name, partition), work)
         const restored = () => state.restore(partition, changelog)
         const players = await account.restoring(partition, restored)
         const seconds = (performance.now() - startedAt) / 1000
@@ -337,7 +369,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function workThroughChunk(
     batch: Batch,
-    { topic, decoder }: Input<V>,
+    { topic, decoder, wants = () => true }: Input<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
   ): Promise<void> {
@@ -346,12 +378,13 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     failpoint('after-poll')
     await schemas.prepare(
       decoder,
-      chunk.map((record) => record.value),
+      chunk.filter((record) => wants(record)).map((record) => record.value),
       signal,
     )
     const received: Received<V>[] = []
     const traced = new Map<number, Traced>()
     const outcomes: (Outcome | undefined)[] = chunk.map((record, index) => {
+      if (!wants(record)) return unwanted
       const parent = traceOf(record.headers)
       const trace = parent && childOf(parent)
       if (trace) traced.set(index, { parent, trace })
@@ -431,6 +464,8 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   }
 }
 
+const unwanted = skip('unwanted')
+
 const within = (trace: TraceContext, record: OutgoingRecord): OutgoingRecord => ({
   ...record,
   headers: { ...record.headers, [traceHeader]: toTraceparent(trace) },
@@ -441,9 +476,10 @@ function reasonOf(error: unknown, lane: Lane | undefined): (typeof replacedBecau
   return lane?.committing === true ? 'outcome-unknown' : 'dependency-away'
 }
 
-async function* passing<T>(name: Failpoint, all: AsyncIterable<T>): AsyncGenerator<T> {
+async function* passing<T>(name: Failpoint, all: AsyncIterable<T>, work: Work): AsyncGenerator<T> {
   for await (const one of all) {
     yield one
+    work.cameOn()
     failpoint(name)
   }
 }

@@ -1,6 +1,11 @@
 // May this version score vectors? Everything that is checked before it is loaded.
 import type { RegistryEvent } from '@churnstream/schemas'
-import { Projection, checkContract, type Column } from '@churnstream/schemas/model'
+import {
+  Projection,
+  checkContract,
+  type Column,
+  type ContractProblem,
+} from '@churnstream/schemas/model'
 import { messageOf } from '@churnstream/runtime'
 import type { ArtifactStore } from './artifact.ts'
 import { goldenRows, largestDifference, parseGolden, toleranceOf } from './core/golden.ts'
@@ -38,11 +43,14 @@ export interface GateFigures {
   readonly loadMs: number
 }
 
-export interface Admitted {
+export interface AdmittedRows {
   readonly onnx: Uint8Array
   readonly columns: readonly Column[]
-  readonly projection: Projection
   readonly figures: GateFigures
+}
+
+export interface Admitted extends AdmittedRows {
+  readonly projection: Projection
 }
 
 /**
@@ -52,13 +60,34 @@ export interface Admitted {
  */
 export type Admit = (event: RegistryEvent) => Promise<Admitted>
 
-/** The returned function throws ModelRefused, or TransientError while the store is away. */
-export function createGates(options: {
+interface GateOptions {
   readonly artifacts: ArtifactStore
   readonly tryModel: TryModel
   readonly settings: GateSettings
-}): Admit {
-  const { artifacts, tryModel, settings } = options
+}
+
+/** The returned function throws ModelRefused, or TransientError while the store is away. */
+export function createGates(options: GateOptions): Admit {
+  const pass = createPass(options, () => false)
+  return async (event) => {
+    const admitted = await pass(event)
+    const projection = Projection.of(admitted.columns)
+    if (projection instanceof Projection) return { ...admitted, projection }
+    throw new ModelRefused(projection.code, projection.detail)
+  }
+}
+
+/** All but one: rows name their columns themselves, so they may be other than the catalogue's. */
+export function createRowGates(
+  options: GateOptions,
+): (event: RegistryEvent) => Promise<AdmittedRows> {
+  return createPass(options, ({ code }) => code === 'columns-not-in-catalogue')
+}
+
+function createPass(
+  { artifacts, tryModel, settings }: GateOptions,
+  isAllowed: (problem: ContractProblem) => boolean,
+): (event: RegistryEvent) => Promise<AdmittedRows> {
   return async (event) => {
     const startedAt = performance.now()
     const [mlmodel, onnx, columns, goldenText] = await Promise.all([
@@ -68,21 +97,17 @@ export function createGates(options: {
       artifacts.fetch(event, files.golden).then(toText),
     ])
     const contract = checkContract({ mlmodel, columns, onnx })
-    const [problem, ...others] = contract.problems
+    const [problem, ...others] = contract.problems.filter((one) => !isAllowed(one))
     if (problem !== undefined) {
       const more = others.length === 0 ? '' : ` (and ${others.length} more)`
       throw new ModelRefused(problem.code, `${problem.detail}${more}`)
-    }
-    const projection = Projection.of(contract.columns)
-    if (!(projection instanceof Projection)) {
-      throw new ModelRefused(projection.code, projection.detail)
     }
     const names = contract.columns.map(({ name }) => name)
     const golden = refuseIfThrown('golden-unreadable', () => parseGolden(goldenText, names))
     const trial = await tryModel({
       onnx,
       rows: goldenRows(golden),
-      width: projection.width,
+      width: names.length,
       maxMilliseconds: 2_000,
     })
     const goldenMaxDifference = largestDifference(golden, trial.scores)
@@ -114,7 +139,7 @@ export function createGates(options: {
       memoryBytes,
       loadMs: Math.round(performance.now() - startedAt),
     }
-    return { onnx, columns: contract.columns, projection, figures }
+    return { onnx, columns: contract.columns, figures }
   }
 }
 

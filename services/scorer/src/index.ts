@@ -2,7 +2,7 @@
 export { createS3Artifacts, type ArtifactStore } from './artifact.ts'
 export { bandOf, type Band } from './core/band.ts'
 export { createEngine, RunFailed } from './engine.ts'
-export { createGates, usualLimits } from './gates.ts'
+export { createGates, createRowGates, usualLimits, type AdmittedRows } from './gates.ts'
 export { createModels } from './models.ts'
 export { createScoreProcessor } from './processor.ts'
 export { ModelRefused } from './refused.ts'

@@ -11,6 +11,8 @@ import {
   run,
   runMain,
   shutdownSignal,
+  toKafkaConnection,
+  toRegistryConnection,
   untilUp,
 } from '@churnstream/runtime'
 import { createObjectClient } from '@churnstream/runtime/s3'
@@ -50,9 +52,9 @@ await runMain(async () => {
     endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     log,
   })
-  const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
+  const schemas = new Schemas(toRegistryConnection(env))
   const kafka = createKafkajsKafka({
-    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    ...toKafkaConnection(env),
     clientId: service.name,
     log,
   })

@@ -6,6 +6,8 @@ import type { PlayerActivity } from '@churnstream/schemas'
 import type { Post, Verdict } from './driver.ts'
 
 export interface PostOptions {
+  /** Of the caller, where ingestion asks for one. */
+  readonly key?: string | undefined
   /** Connections kept open; 8 unless told. */
   readonly connections?: number
   /** A request without an answer for so long is sent again; 30 s unless told. */
@@ -33,7 +35,7 @@ interface Answer {
  * node:http with its own agent takes about half the CPU of fetch.
  */
 export function postEvents(url: string, options: PostOptions = {}): Post {
-  const { connections = 8, timeoutMs = 30_000, maxAnswerBytes = 16 * 1024 * 1024 } = options
+  const { key, connections = 8, timeoutMs = 30_000, maxAnswerBytes = 16 * 1024 * 1024 } = options
   const target = new URL(`${url.replace(/\/+$/, '')}/v1/events`)
   if (target.protocol !== 'http:') throw new TypeError(`only http is spoken here: ${url}`)
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
@@ -43,6 +45,7 @@ export function postEvents(url: string, options: PostOptions = {}): Post {
       const headers = {
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(body),
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
       }
       const outgoing = request(target, { method: 'POST', agent, headers, signal })
       const late = () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`))

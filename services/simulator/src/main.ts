@@ -1,4 +1,5 @@
 // Which simulated players should be described, or sent to a running ingestion?
+import { readFileSync } from 'node:fs'
 import { describe } from './core/describe.ts'
 import { dayMs } from './core/player.ts'
 import { simulate, type Simulation } from './core/population.ts'
@@ -15,6 +16,7 @@ async function main(): Promise<void> {
 }
 
 async function send(options: Options & { command: 'drive' }): Promise<void> {
+  const key = options.keyFile && readFileSync(options.keyFile, 'utf8').trim()
   const sample = simulationOf({ ...options, players: 500 })
   const { ratePerSecond, players, daysPerMinute } = pace(options, eventsPerPlayerDay(sample))
   const simulation = simulationOf({ ...options, players })
@@ -35,7 +37,7 @@ async function send(options: Options & { command: 'drive' }): Promise<void> {
     const report = await drive({
       steps: simulate(simulation),
       ratePerSecond,
-      post: postEvents(options.url, { connections: options.concurrency ?? 8 }),
+      post: postEvents(options.url, { key, connections: options.concurrency ?? 8 }),
       writeClock: () => {},
       signal: stop.signal,
       onAcknowledged: ({ events }) => {

@@ -8,6 +8,7 @@ export const help = `Simulated players with a known churn process.
   node services/simulator/src/main.ts --describe --players 5000 --days 120 --seed 1
 
   --url URL               ingestion to send to
+  --key-file FILE         the key to send with, where ingestion asks for one
   --rate N                events per second (200)
   --players N             how many players
   --days-per-minute X     simulated days per minute. Any two of --rate, --players and
@@ -49,6 +50,7 @@ export type Options =
   | ({
       readonly command: 'drive'
       readonly url: string
+      readonly keyFile: string | undefined
       readonly ratePerSecond: number | undefined
       readonly players: number | undefined
       readonly daysPerMinute: number | undefined
@@ -62,6 +64,7 @@ export function parseOptions(args: readonly string[], nowMs: number): Options {
     args: [...args],
     options: {
       url: { type: 'string' },
+      'key-file': { type: 'string' },
       rate: { type: 'string' },
       players: { type: 'string' },
       'days-per-minute': { type: 'string' },
@@ -121,6 +124,7 @@ export function parseOptions(args: readonly string[], nowMs: number): Options {
   return {
     command: 'drive',
     url: values.url ?? '',
+    keyFile: values['key-file'],
     ratePerSecond,
     players,
     daysPerMinute,

@@ -121,6 +121,7 @@ async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
     if (trouble === 'transient') throw new TransientError(what, { cause })
     const { code = '' } = cause as { code?: string }
     if (trouble === 'data') throw new RowRefused(`${code} ${messageOf(cause)}`, { cause })
-    throw new FatalError(`${what}: ${code} ${messageOf(cause)}`)
+    const hint = code === '42501' ? '. Tables are changed by npm run migrate, as their owner' : ''
+    throw new FatalError(`${what}: ${code} ${messageOf(cause)}${hint}`)
   }
 }

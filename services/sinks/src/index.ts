@@ -8,6 +8,6 @@ export {
   type Session,
 } from './database.ts'
 export { createSinkMetrics } from './metrics.ts'
-export { migrate, readMigrations, type Migration } from './migrations.ts'
+export { grant, migrate, readMigrations, type Migration } from './migrations.ts'
 export { createSinkProcessor } from './processor.ts'
 export { prepareDatabase, watchDatabase } from './readiness.ts'

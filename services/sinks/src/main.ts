@@ -10,6 +10,8 @@ import {
   run,
   runMain,
   shutdownSignal,
+  toKafkaConnection,
+  toRegistryConnection,
 } from '@churnstream/runtime'
 import { Decoder, Schemas } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
@@ -47,9 +49,9 @@ await runMain(async () => {
     endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     log,
   })
-  const schemas = new Schemas({ url: env.SCHEMA_REGISTRY_URL })
+  const schemas = new Schemas(toRegistryConnection(env))
   const kafka = createKafkajsKafka({
-    brokers: env.KAFKA_BOOTSTRAP_SERVERS,
+    ...toKafkaConnection(env),
     clientId: service.name,
     log,
   })
@@ -75,7 +77,7 @@ await runMain(async () => {
       health,
       tracing,
       // Nobody waits for a row as they do for a score: fewer, larger transactions.
-      fetchWaitMs: 200,
+      gather: { waitMs: 200, minBytes: 1 << 20, records: 1_000 },
     })
   }
   await watching

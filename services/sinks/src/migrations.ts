@@ -41,10 +41,14 @@ export function migrate(
 ): Promise<string[]> {
   return database.transaction(async (session) => {
     await session.query('SELECT pg_advisory_xact_lock($1)', [lockKey])
-    await session.query(
-      `CREATE TABLE IF NOT EXISTS ${table} ` +
-        '(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
-    )
+    const { rows: places } = await session.query('SELECT to_regclass($1) AS found', [table])
+    // Not IF NOT EXISTS: a role that may make no tables is refused that too.
+    if (places[0]?.['found'] === null) {
+      await session.query(
+        `CREATE TABLE ${table} ` +
+          '(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
+      )
+    }
     const { rows } = await session.query(`SELECT name, checksum FROM ${table}`)
     const applied = new Map(rows.map(({ name, checksum }) => [name as string, checksum as string]))
     const now: string[] = []
@@ -65,4 +69,17 @@ export function migrate(
     }
     return now
   })
+}
+
+const usualGrants = new URL('../grants.sql', import.meta.url)
+
+/**
+ * Gives each role of roles.sql what it may do with the tables, as their owner; the same again changes
+ * nothing. False where the roles were never made: only the owner comes in then.
+ */
+export async function grant(database: Database, file: URL = usualGrants): Promise<boolean> {
+  const { rows } = await database.query("SELECT FROM pg_roles WHERE rolname = 'sink_writer'")
+  if (rows.length === 0) return false
+  await database.transaction((session) => session.query(readFileSync(file, 'utf8')))
+  return true
 }

@@ -13,7 +13,7 @@ from .booster_file import BoosterFile, read_booster
 from .columns import Column, OneHot, Ordinal, check_names, read_columns, read_features
 from .errors import TrainingError
 from .forest import Forest, best_rounds, read_forest
-from .profile import columns_profile, reference_profile
+from .profile import columns_profile, reference_profile, with_importance
 from .provenance import git_commit, sha256, versions
 from .sample import read_sample
 
@@ -59,7 +59,8 @@ def import_model(
 
     windows = {} if window is None else {"train_window": window}
     provenance = {"git_commit": git_commit(), "model_file_sha256": sha256(file.content)}
-    features = columns_profile(x, rows.columns)
+    names = [column.name for column in rows.columns]
+    features = with_importance(columns_profile(x, rows.columns), names, forest.importance)
     profile = {
         "market": market,
         "trainWindow": window,

@@ -40,6 +40,16 @@ def columns_profile(values: np.ndarray, columns: Sequence[Column]) -> list[dict[
     ]
 
 
+def with_importance(
+    features: list[dict[str, Any]], names: Sequence[str], importance: np.ndarray
+) -> list[dict[str, Any]]:
+    """`names` and `importance` by column of the model: which feature it is of, and its share."""
+    shares = dict.fromkeys(names, 0.0)
+    for name, share in zip(names, importance, strict=True):
+        shares[name] += float(share)
+    return [{**feature, "importance": shares[feature["name"]]} for feature in features]
+
+
 def to_levels(codes: np.ndarray, levels: tuple[str, ...]) -> pd.Series:
     texts = [None if np.isnan(code) else levels[int(code)] for code in codes]
     return pd.Series(texts, dtype="str")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .artifact import PARITY_ROWS, Candidate, convert, to_json
-from .columns import encode, learn_columns, names_of, read_features
+from .columns import OneHot, encode, learn_columns, names_of, read_features
 from .config import read_configuration
 from .dataset import (
     HORIZON_DAYS,
@@ -21,7 +21,7 @@ from .dataset import (
 )
 from .evaluate import AUC_BAND, RECENCY, auc_verdict, strongest_alone, test_metrics
 from .fit import OBJECTIVE, fit
-from .profile import features_profile, reference_profile
+from .profile import features_profile, reference_profile, with_importance
 from .provenance import file_sha256, git_commit, versions
 
 Say = Callable[[str], None]
@@ -81,15 +81,18 @@ def train_model(
         **provenance,
         **versions(),
     }
+    features = with_importance(
+        features_profile(split.train, columns),
+        [column.feature if isinstance(column, OneHot) else column.name for column in columns],
+        forest.importance,
+    )
     profile = {
         "market": market,
         "trainWindow": window,
         "testWindow": window_text(split.test),
         "horizonDays": HORIZON_DAYS,
         "metrics": {name: value if np.isfinite(value) else None for name, value in metrics.items()},
-        **reference_profile(
-            features_profile(split.train, columns), len(split.train), scores, y_test
-        ),
+        **reference_profile(features, len(split.train), scores, y_test),
     }
     return Candidate(
         forest=forest,

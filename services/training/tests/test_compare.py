@@ -48,8 +48,10 @@ def compare(
     order = np.random.default_rng(9).permutation(ROWS)
     pd.DataFrame({"row": order, "score": scores[order]}).to_parquet(file)
     code = main(
-        ["--model", str(version), "--vectors", str(rows), "--scores", str(file)]
-        + ["--rows", str(most)]
+        [
+            *("--model", str(version), "--vectors", str(rows)),
+            *("--scores", str(file), "--rows", str(most)),
+        ]
     )
     assert code == 0
     return json.loads(capsys.readouterr().out)

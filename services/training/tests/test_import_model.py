@@ -74,6 +74,9 @@ def test_what_is_said_of_it_comes_from_the_file(tmp_path: Path) -> None:
     }
     assert made.files["xgboost/original.json"] == (tmp_path / "model.json").read_bytes()
     assert [f["name"] for f in made.profile["features"]] == NAMES
+    gain = grow().get_score(importance_type="total_gain")
+    told = {f["name"]: f["importance"] for f in made.profile["features"]}
+    assert told == pytest.approx({name: gain[name] / sum(gain.values()) for name in NAMES})
     assert made.golden["columns"] == NAMES
     assert made.golden["leafSum"] > 0
     assert {column.type.name for column in signature(made.columns).inputs} == {"double"}

@@ -3,7 +3,12 @@ import pandas as pd
 import pytest
 
 from churn_training.evaluate import auc_verdict, calibration_slope, strongest_alone
-from churn_training.profile import categorical_profile, numeric_profile, score_profile
+from churn_training.profile import (
+    categorical_profile,
+    numeric_profile,
+    score_profile,
+    with_importance,
+)
 
 
 def test_numeric_profile_bins_hold_a_tenth_each_and_nulls_are_counted_apart() -> None:
@@ -54,3 +59,9 @@ def test_auc_outside_the_band_is_said_and_the_leaking_column_named() -> None:
     y = draw.integers(0, 2, 500)
     x = np.column_stack([draw.random(500), -y + draw.random(500) / 10])
     assert strongest_alone(x, y, ["noise", "leak"], most=1) == [("leak", 1.0)]
+
+
+def test_with_importance_columns_of_one_feature_add_up() -> None:
+    features = [{"name": "bets_7d"}, {"name": "market"}]
+    weighted = with_importance(features, ["bets_7d", "market", "market"], np.array([0.5, 0.3, 0.2]))
+    assert [feature["importance"] for feature in weighted] == [0.5, 0.5]

@@ -7,9 +7,11 @@ are JSON), then their bytes; a frame with offset -1 ends the answer.
 """
 
 import json
+import os
 import struct
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import (
@@ -21,17 +23,37 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from msk_token import msk_token
 
 FRAME = struct.Struct(">qqiii")
 ANSWER_SECONDS = 30
 
 
+def cluster_of(env: Mapping[str, str]) -> dict[str, Any]:
+    """Where the cluster is and as whom it is entered, in librdkafka's words."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": env["KAFKA_BOOTSTRAP_SERVERS"],
+        "security.protocol": env.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
+    }
+    if "KAFKA_TLS_CA_FILE" in env:
+        settings["ssl.ca.location"] = env["KAFKA_TLS_CA_FILE"]
+    if env.get("KAFKA_SASL_MECHANISM") == "AWS_MSK_IAM":
+        region = env["AWS_REGION"]
+        settings["sasl.mechanism"] = "OAUTHBEARER"
+        settings["oauth_cb"] = lambda _: msk_token(region)
+    elif settings["security.protocol"] == "SASL_SSL":
+        settings["sasl.mechanism"] = "SCRAM-SHA-512"
+        settings["sasl.username"] = env["KAFKA_SASL_USERNAME"]
+        settings["sasl.password"] = env["KAFKA_SASL_PASSWORD"]
+    return settings
+
+
 class Reader:
-    def __init__(self, servers: str) -> None:
-        self.admin = AdminClient({"bootstrap.servers": servers})
+    def __init__(self, cluster: dict[str, Any]) -> None:
+        self.admin = AdminClient(cluster)
         self.consumer = Consumer(
             {
-                "bootstrap.servers": servers,
+                **cluster,
                 "group.id": "churnstream-verifier",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
@@ -124,7 +146,7 @@ def write(*parts: bytes) -> None:
 
 
 def main() -> None:
-    reader = Reader(sys.argv[1])
+    reader = Reader(cluster_of(os.environ))
     for line in sys.stdin:
         asked = json.loads(line)
         if asked["ask"] == "offsets":

@@ -44,10 +44,9 @@ export interface KafkaReader extends AsyncDisposable {
 
 export function openKafkaReader(
   python: string,
-  bootstrapServers: string,
-  env: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>>,
 ): KafkaReader {
-  const child: ChildProcessWithoutNullStreams = spawn(python, [script, bootstrapServers], { env })
+  const child: ChildProcessWithoutNullStreams = spawn(python, [script], { env })
   let complaint = ''
   createInterface({ input: child.stderr }).on('line', (line) => {
     complaint = `${complaint}\n${line}`.slice(-2_000)

@@ -20,7 +20,7 @@ const trainingFolder = fileURLToPath(new URL('../../training/', import.meta.url)
 
 export function createRecompute(
   python: string,
-  env: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>>,
 ): RecomputeScores {
   return async (asked) => {
     if (asked.length === 0) return []

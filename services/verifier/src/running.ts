@@ -1,7 +1,9 @@
 // How does the verifier reach an installation?
+import { clusterConfig, loadConfig, toRegistryConnection, withSecrets } from '@churnstream/runtime'
 import { Schemas } from '@churnstream/schemas'
 import { findPython, venvPython } from '@churnstream/topology/local'
 import { existsSync } from 'node:fs'
+import { z } from 'zod'
 import { openKafkaReader } from './kafka-reader.ts'
 import { createRecompute } from './recompute.ts'
 import { openRows } from './rows.ts'
@@ -15,26 +17,26 @@ export interface VerifyRunningOptions {
   readonly onProgress: (line: string) => void
 }
 
+const config = clusterConfig.extend({
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+})
+
 /** @throws Error when something that is needed is missing or away */
 export async function verifyRunning(options: VerifyRunningOptions): Promise<Verified> {
-  const { variables } = options
-  const { KAFKA_BOOTSTRAP_SERVERS: servers, SCHEMA_REGISTRY_URL: url } = variables
-  if (servers === undefined || url === undefined) {
-    const name = servers === undefined ? 'KAFKA_BOOTSTRAP_SERVERS' : 'SCHEMA_REGISTRY_URL'
-    throw new Error(`${name} is not set`)
-  }
+  const { DATABASE_URL: databaseUrl, ...cluster } = loadConfig(config, options.variables)
+  // For Python, whose clients know no files.
+  const variables = withSecrets(options.variables)
   const base = await findPython()
   const python = base.python === undefined ? undefined : venvPython(base.version)
   if (python === undefined || !existsSync(python)) {
     throw new Error("Python's packages are not installed: run this with npm run verify")
   }
   await using resources = new AsyncDisposableStack()
-  const reader = resources.use(openKafkaReader(python, servers, variables))
-  const { DATABASE_URL: databaseUrl } = variables
+  const reader = resources.use(openKafkaReader(python, variables))
   const rows = databaseUrl === undefined ? undefined : resources.use(await openRows(databaseUrl))
   return await verify({
     reader,
-    schemas: new Schemas({ url }),
+    schemas: new Schemas(toRegistryConnection(cluster)),
     recompute: createRecompute(python, variables),
     readRows: rows === undefined ? undefined : (partition) => rows.read(partition),
     acknowledged: options.acknowledged,

@@ -36,7 +36,7 @@ test('gateText - every problem below one sentence', () => {
   assert.match(gateText(gate()), /version 3 of churn-gb can serve the stream/)
   assert.equal(
     gateText(gate(problem)),
-    'version 3 of churn-gb cannot serve the stream; it can score files\n' +
+    'version 3 of churn-gb cannot serve the stream; npm run score takes rows with its columns\n' +
       '  columns-not-in-catalogue: no feature fills age',
   )
 })

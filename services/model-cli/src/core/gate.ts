@@ -25,7 +25,9 @@ export function gateText(gate: Gate): string {
     return `${version} can serve the stream: the catalogue fills its ${contract.columns.length} columns`
   }
   const problems = contract.problems.map(({ code, detail }) => `  ${code}: ${detail}`)
-  return `${version} cannot serve the stream; it can score files\n${problems.join('\n')}`
+  const areOnlyColumns = contract.problems.every(({ code }) => code === 'columns-not-in-catalogue')
+  const rest = areOnlyColumns ? '; npm run score takes rows with its columns' : ''
+  return `${version} cannot serve the stream${rest}\n${problems.join('\n')}`
 }
 
 /** Column by column. */

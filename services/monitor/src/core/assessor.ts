@@ -8,13 +8,7 @@ import type {
 import { BinCounts, widthsOf } from './bins.ts'
 import { cohortDueOn, dayMs, inputsDueOn } from './days.ts'
 import { estimateOf } from './estimate-of.ts'
-import {
-  judgeDrift,
-  judgeQuality,
-  scoreSubject,
-  type InputSettings,
-  type Statistic,
-} from './inputs.ts'
+import { judgeDrift, judgeQuality, type InputSettings, type Statistic } from './inputs.ts'
 import {
   inSegment,
   measure,
@@ -256,8 +250,7 @@ export class Assessor {
       ] as const) {
         const figures = judged.statistics.map(withoutInterval)
         const found: Found = { kind, fromDay, toDay, figures }
-        const names = [...profile.features.map(({ name }) => name), scoreSubject]
-        const confirmed = this.#conclude(version, market, found, names, day, assessed)
+        const confirmed = this.#conclude(version, market, found, profile.features, day, assessed)
         assessed.windows.push({
           ...window(kind),
           state: judged.state,
@@ -310,7 +303,7 @@ export class Assessor {
     version: Version,
     market: string,
     found: Found,
-    features: readonly string[],
+    features: Profile['features'],
     day: number,
     assessed: Assessed,
   ): boolean {
@@ -326,8 +319,7 @@ export class Assessor {
       subjects.reduce((all, { key, alarm }) => withAlarm(all, key, alarm), memory),
     )
     const memory = this.#model(modelName)
-    const names = features.filter((name) => name !== scoreSubject)
-    const proposal = proposalOf(memory, found, names, this.#settings.policy)
+    const proposal = proposalOf(memory, found, features, this.#settings.policy)
     if (proposal) this.#propose(modelName, proposal, found, day, assessed)
     return subjects.some(({ key, alarm }) => alarm && isConfirmed(memory.alarms[key] ?? []))
   }

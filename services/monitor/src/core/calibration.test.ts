@@ -23,6 +23,7 @@ function referenceOf(draw: () => number, name = 'x'): NumericReference {
     name,
     scale,
     rows: referenceRows,
+    importance: 1,
     shares: Array.from({ length: 11 }, () => 0),
   }
   return { ...bare, shares: toShares(countsOf(bare, values)) }

@@ -9,6 +9,7 @@ import type {
   ShadowDay,
 } from '@churnstream/schemas'
 import { BinCounts } from './bins.ts'
+import { hashOf } from './hash.ts'
 import { cohortDueOn, dayOf, inputsDueOn, tenureBandOf } from './days.ts'
 import type { Profile } from './profile.ts'
 import { widthsOf } from './bins.ts'
@@ -365,17 +366,11 @@ function grouped<T>(all: readonly T[], nameOf: (one: T) => string): T[][] {
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group)
 }
 
-/** FNV-1a over the player and the place of the cause, mixed once more; 32 bits. */
-export function chanceOf({
+/** Even over the places of the causes of a player's vectors. */
+export const chanceOf = ({
   playerId,
   causeTopic,
   causePartition,
   causeOffset,
-}: Pick<Score, 'playerId' | 'causeTopic' | 'causePartition' | 'causeOffset'>): number {
-  const text = `${playerId} ${causeTopic} ${causePartition} ${causeOffset}`
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
-}
+}: Pick<Score, 'playerId' | 'causeTopic' | 'causePartition' | 'causeOffset'>): number =>
+  hashOf(Buffer.from(`${playerId} ${causeTopic} ${causePartition} ${causeOffset}`))

@@ -66,17 +66,22 @@ test('proposalOf - what fell comes before what is off, with its figures as evide
   assert.equal(proposalOf(enough, both, [], settings), undefined)
 })
 
-test('proposalOf - drift of three features in ten, or of the score, and an estimate that moved', () => {
-  const features = Array.from({ length: 10 }, (_, i) => `f${i}`)
+test('proposalOf - drift of what weighs three tenths, or of the score, and an estimate that moved', () => {
+  const features = Array.from({ length: 10 }, (_, i) => ({
+    name: `f${i}`,
+    importance: i === 9 ? 0.4 : i < 3 ? 0.1 : 0.05,
+  }))
   const window = found(
     'drift',
-    [...features, 'score'].map((subject) => figure('psi', subject)),
+    [...features.map(({ name }) => name), 'score'].map((subject) => figure('psi', subject)),
   )
   const reason = (...subjects: string[]) =>
     proposalOf(alarmed(...subjects.map((subject) => `psi ${subject}`)), window, features, settings)
       ?.reason
   assert.equal(reason('f0', 'f1'), undefined)
   assert.equal(reason('f0', 'f1', 'f2'), 'inputs-drifted')
+  assert.equal(reason('f9'), 'inputs-drifted')
+  assert.equal(reason('f3', 'f4', 'f5', 'f6', 'f7'), undefined)
   assert.equal(reason('score'), 'scores-drifted')
   const estimate = found('estimate', [figure('estimated-auc')])
   assert.equal(

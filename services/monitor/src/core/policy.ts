@@ -1,5 +1,6 @@
 // When is a new version worth asking for?
 import type { Figure } from './performance-of.ts'
+import type { FeatureReference } from './profile.ts'
 
 export interface PolicySettings {
   /** Ask after so many days without a request whatever was found; null: never by the calendar. */
@@ -9,7 +10,7 @@ export interface PolicySettings {
   /** Labels there must be, and churned among them, to train on. */
   readonly minLabels: number
   readonly minChurned: number
-  /** Share of the features that must have drifted, by weight. */
+  /** What the features that drifted must add up to, by their importance. */
   readonly driftedShare: number
   /** Ask when so many labels are new since the last request; null: never for that. */
   readonly enoughLabels: number | null
@@ -98,7 +99,7 @@ export interface Found {
 export function proposalOf(
   memory: ModelMemory,
   { kind, fromDay, toDay, figures }: Found,
-  features: readonly string[],
+  features: readonly Pick<FeatureReference, 'name' | 'importance'>[],
   settings: PolicySettings,
 ): Proposal | undefined {
   const confirmed = (subject: string) => isConfirmed(memory.alarms[subject] ?? [])
@@ -128,11 +129,13 @@ export function proposalOf(
     if (!confirmed('estimated-auc')) return undefined
     return { reason: 'estimate-fell', evidence: { ...days, figures: told(named('estimated-auc')) } }
   }
-  const drifted = features.filter((feature) => confirmed(`psi ${feature}`))
+  const drifted = features.filter(({ name }) => confirmed(`psi ${name}`))
+  const share = drifted.reduce((sum, { importance }) => sum + importance, 0)
   const indexes = (subjects: readonly string[]) =>
     told(figures.filter(({ name, subject }) => name === 'psi' && subjects.includes(subject)))
-  if (drifted.length >= settings.driftedShare * features.length && drifted.length > 0) {
-    const evidence = { ...days, share: drifted.length / features.length, figures: indexes(drifted) }
+  // Shares that add up to the threshold may fall short of it by rounding.
+  if (drifted.length > 0 && share + 1e-9 >= settings.driftedShare) {
+    const evidence = { ...days, share, figures: indexes(drifted.map(({ name }) => name)) }
     return { reason: 'inputs-drifted', evidence }
   }
   if (confirmed('psi score')) {

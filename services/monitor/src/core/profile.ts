@@ -10,6 +10,8 @@ interface Reference {
   /** Share of all rows in each bin, those of no value last. */
   readonly shares: readonly number[]
   readonly rows: number
+  /** Share in the gain of the model's splits; the same for all in a profile that does not say. */
+  readonly importance: number
 }
 
 /** Bin i holds the values above edges[i − 1] and up to edges[i]; the last bin holds nulls. */
@@ -41,12 +43,16 @@ export const profileScoreBins = 20
 
 const share = z.number().min(0).max(1)
 const known = z.number().nullable()
+const ofAll = {
+  name: z.string(),
+  count: z.number().int().positive(),
+  nullRate: share,
+  importance: share.optional(),
+}
 const feature = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('numeric'),
-    name: z.string(),
-    count: z.number().int().positive(),
-    nullRate: share,
+    ...ofAll,
     sd: known,
     min: known,
     max: known,
@@ -55,9 +61,7 @@ const feature = z.discriminatedUnion('type', [
   }),
   z.object({
     type: z.literal('categorical'),
-    name: z.string(),
-    count: z.number().int().positive(),
-    nullRate: share,
+    ...ofAll,
     levels: z.record(z.string(), share),
     other: share,
   }),
@@ -83,7 +87,7 @@ export function parseProfile(text: string): Profile {
   const baseRate = metric('base_rate')
   const churned = score.count * (baseRate ?? NaN)
   return {
-    features: features.map(toReference),
+    features: features.map((one) => toReference(one, 1 / features.length)),
     score: { shares: score.shares, rows: score.count },
     calibration,
     auc:
@@ -93,8 +97,11 @@ export function parseProfile(text: string): Profile {
   }
 }
 
-function toReference(feature: z.output<typeof document>['features'][number]): FeatureReference {
-  const { name, count: rows, nullRate } = feature
+function toReference(
+  feature: z.output<typeof document>['features'][number],
+  evenShare: number,
+): FeatureReference {
+  const { name, count: rows, nullRate, importance = evenShare } = feature
   if (feature.type === 'categorical') {
     const levels = Object.keys(feature.levels)
     return {
@@ -102,6 +109,7 @@ function toReference(feature: z.output<typeof document>['features'][number]): Fe
       name,
       levels,
       rows,
+      importance,
       shares: [...Object.values(feature.levels), feature.other, nullRate],
     }
   }
@@ -110,6 +118,7 @@ function toReference(feature: z.output<typeof document>['features'][number]): Fe
     kind: 'numeric',
     name,
     rows,
+    importance,
     // Those in the profile are shares of the known values.
     shares: [...shares.map((value) => value * (1 - nullRate)), nullRate],
     scale: { edges, min: min ?? 0, max: max ?? 0, sd: sd ?? 0 },

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,6 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import dagster as dg
 
 HERE = Path(__file__).resolve()
+# Each may stand in a file that NAME_FILE names. Whoever is started by us finds it under its name:
+# MLflow's client and the commands know it so.
+SECRETS = (
+    "DATABASE_URL",
+    "KAFKA_SASL_PASSWORD",
+    "MLFLOW_TRACKING_PASSWORD",
+    "SCHEMA_REGISTRY_PASSWORD",
+)
 
 
 @dataclass(frozen=True)
@@ -82,4 +90,17 @@ def optional(name: str, env: Mapping[str, str] = os.environ) -> str:
     return dg.EnvVar(name) if env.get(name) else ""
 
 
+def take_secrets(env: MutableMapping[str, str]) -> None:
+    """Raises ValueError that names the variable whose file cannot be read."""
+    for name in SECRETS:
+        file = env.pop(f"{name}_FILE", None)
+        if file is None:
+            continue
+        try:
+            env[name] = Path(file).read_text().rstrip("\r\n")
+        except OSError as error:
+            raise ValueError(f"{name}_FILE: {error}") from error
+
+
+take_secrets(os.environ)
 SETTINGS = read_settings()

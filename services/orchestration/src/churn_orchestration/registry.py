@@ -1,5 +1,6 @@
 """Which model serves a market, and where are its files?"""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -84,7 +85,7 @@ class Registry(dg.ConfigurableResource):
     def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any] | None:  # noqa: ANN401
         url = f"{self.tracking_uri.rstrip('/')}/api/2.0/mlflow/{path}"
         try:
-            answer = requests.request(method, url, timeout=ANSWER_SECONDS, **content)
+            answer = requests.request(method, url, timeout=ANSWER_SECONDS, auth=user(), **content)
         except (requests.ConnectionError, requests.Timeout) as error:
             raise TroubleError(f"MLflow does not answer at {self.tracking_uri}: {error}") from error
         except requests.RequestException as error:
@@ -102,3 +103,9 @@ class Registry(dg.ConfigurableResource):
         if body.get("error_code") in ABSENT or missing_alias:
             return None
         raise RefusedError(f"MLflow answers {answer.status_code}: {body.get('message')}")
+
+
+def user() -> tuple[str, str] | None:
+    """By the names that MLflow's own client knows; None for a server that asks for nobody."""
+    name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    return (name, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if name else None

@@ -6,6 +6,7 @@ import type {
   Kafka as KafkajsClient,
   Message,
   Producer as KafkajsProducer,
+  SASLOptions,
   TopicMessages,
   Transaction as KafkajsTransaction,
   logLevel,
@@ -26,19 +27,24 @@ import type {
   Transaction,
   TransactionalProducer,
 } from '../kafka.ts'
+import type { KafkaConnection } from '../kafka-connection.ts'
 import type { Log } from '../log.ts'
-import { toConsumed } from './consumed.ts'
 import { coPartitioned } from './co-partitioned.ts'
 import { loadKafkajs } from './install.ts'
 import { PartitionReader, readPartition, readRange } from './partition-reader.ts'
 import { reachOf } from './transaction-manager.ts'
 
-export interface KafkajsOptions {
-  readonly brokers: readonly string[]
+export interface KafkajsOptions extends KafkaConnection {
   readonly clientId: string
   readonly log: Log
   /** How long a transaction may stay open before the broker aborts it. */
   readonly transactionTimeoutMs?: number
+}
+
+export function toSasl(sasl: NonNullable<KafkaConnection['sasl']>): SASLOptions {
+  if (!('token' in sasl)) return { mechanism: 'scram-sha-512', ...sasl }
+  const oauthBearerProvider = async () => ({ value: await sasl.token() })
+  return { mechanism: 'oauthbearer', oauthBearerProvider }
 }
 
 const requestTimeoutMs = 20_000
@@ -57,10 +63,12 @@ const recordOverheadBytes = 100
 /** Connects nothing yet: each part connects when it is opened. */
 export function createKafkajsKafka(options: KafkajsOptions): Kafka {
   const kafkajs = loadKafkajs()
-  const { log } = options
+  const { log, tls, sasl } = options
   const client = new kafkajs.Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],
+    ...(tls === undefined ? {} : { ssl: { ...tls } }),
+    ...(sasl === undefined ? {} : { sasl: toSasl(sasl) }),
     connectionTimeout: 5_000,
     requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 },
@@ -176,8 +184,8 @@ async function consume(
     sessionTimeout: session,
     rebalanceTimeout: rebalanceTimeoutMs,
     heartbeatInterval: Math.min(3_000, Math.floor(session / 4)),
-    maxWaitTimeInMs: options.fetchWaitMs ?? fetchWaitMs,
-    minBytes: fetchMinBytes,
+    maxWaitTimeInMs: options.gather?.waitMs ?? fetchWaitMs,
+    minBytes: options.gather?.minBytes ?? fetchMinBytes,
     maxBytesPerPartition: fetchMaxBytesPerPartition,
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,
@@ -258,7 +266,8 @@ function toBatch(
     generation,
     fetchedOffset: BigInt((batch as unknown as { fetchedOffset: string }).fetchedOffset),
     remaining: BigInt(batch.offsetLag()),
-    records: batch.messages.map(toConsumed),
+    // Ours: see fetched-batch.ts.
+    records: batch.messages as unknown as readonly ConsumedRecord[],
     isStale: () => failed() || payload.isStale() || !payload.isRunning(),
     heartbeat: async () => {
       try {
@@ -351,7 +360,7 @@ const countOf = (part: TopicMessages[]): number =>
 /** Groups records by topic in parts small enough for a broker to take as one batch. */
 export function* slices(records: readonly OutgoingRecord[]): Generator<TopicMessages[]> {
   let bytes = 0
-  let byTopic = new Map<string, Message[]>()
+  let byTopic = new Map<string, OutgoingRecord[]>()
   for (const record of records) {
     const { key, value, headers } = record
     const named = headers === undefined ? 0 : bytesOf(headers)
@@ -362,10 +371,9 @@ export function* slices(records: readonly OutgoingRecord[]): Generator<TopicMess
       bytes = 0
     }
     bytes += size
-    const messages = byTopic.get(record.topic)
-    const message = toMessage(record)
-    if (messages) messages.push(message)
-    else byTopic.set(record.topic, [message])
+    const records = byTopic.get(record.topic)
+    if (records) records.push(record)
+    else byTopic.set(record.topic, [record])
   }
   if (bytes > 0) yield toTopicMessages(byTopic)
 }
@@ -376,18 +384,9 @@ function bytesOf(headers: Readonly<Record<string, Buffer | string>>): number {
   return bytes
 }
 
-const toTopicMessages = (byTopic: Map<string, Message[]>): TopicMessages[] =>
-  [...byTopic].map(([topic, messages]) => ({ topic, messages }))
-
-function toMessage(record: OutgoingRecord): Message {
-  return {
-    key: record.key,
-    value: record.value,
-    partition: record.partition,
-    ...(record.headers === undefined ? {} : { headers: record.headers }),
-    ...(record.timestampMs === undefined ? {} : { timestamp: String(record.timestampMs) }),
-  }
-}
+/** kafkajs hands them through to our own request as they are: see produce-request.ts. */
+const toTopicMessages = (byTopic: Map<string, OutgoingRecord[]>): TopicMessages[] =>
+  [...byTopic].map(([topic, records]) => ({ topic, messages: records as unknown as Message[] }))
 
 /** One request at a time: a lookup that failed connects anew. */
 function openLookup(client: KafkajsClient, topic: string): Lookup {
@@ -545,8 +544,14 @@ function sorted(what: string, error: unknown): unknown {
 
 function typesOf(error: unknown): string {
   const { type, cause } = (error ?? {}) as { type?: string; cause?: unknown }
-  return `${type ?? ''} ${cause === undefined ? '' : typesOf(cause)}`
+  return `${type ?? wrongPassword(error)} ${cause === undefined ? '' : typesOf(cause)}`
 }
+
+/** kafkajs drops the type, and says the same of a connection that broke on the way. */
+const wrongPassword = (error: unknown): string =>
+  error instanceof Error && /: .*invalid credentials/.test(error.message)
+    ? 'SASL_AUTHENTICATION_FAILED'
+    : ''
 
 /** What it leaves open is fenced by the next producer of the id, so a failure here changes nothing. */
 async function disconnect(producer: KafkajsProducer): Promise<void> {

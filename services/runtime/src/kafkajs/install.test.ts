@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { withoutAbortedRecords } from './aborted-records.ts'
+import { FetchedBatch } from './fetched-batch.ts'
 import { loadKafkajs, replacedFiles, verifyDigest } from './install.ts'
 import { ReplaceProducerError } from './transaction-manager.ts'
 
@@ -23,26 +23,10 @@ test('loadKafkajs - kafkajs sees the replacements', () => {
   const kafkajs = loadKafkajs()
   assert.equal(loadKafkajs(), kafkajs)
   assert.equal(process.env['KAFKAJS_NO_PARTITIONER_WARNING'], '1')
-  assert.equal(require(join(root, replacedFiles.abortedRecords.path)), withoutAbortedRecords)
-
-  const Batch: new (topic: string, from: string, data: object) => { messages: unknown[] } = require(
-    join(root, 'src/consumer/batch.js'),
-  )
-  const record = (offset: string) => ({
-    offset,
-    key: null,
-    batchContext: { producerId: '2', inTransaction: true },
-  })
-  const batch = new Batch('in', '10', {
-    partition: 0,
-    highWatermark: '12',
-    abortedTransactions: [
-      { producerId: '1', firstOffset: '3' },
-      { producerId: '2', firstOffset: '4' },
-    ],
-    messages: [record('10'), record('11')],
-  })
-  assert.deepEqual(batch.messages, [])
+  assert.equal(require(join(root, replacedFiles.batch.path)), FetchedBatch)
+  const produce = require(join(root, 'src/protocol/requests/produce/v7/request.js'))
+  const request = { acks: -1, timeout: 1, producerId: '-1', producerEpoch: 0, topicData: [] }
+  assert.throws(() => produce({ ...request, compression: 1 }), /do not compress/)
 })
 
 test('loadKafkajs - a producer runs on our transaction manager', async () => {
@@ -86,11 +70,11 @@ test('loadKafkajs - replaces what was loaded before it', () => {
     import assert from 'node:assert/strict'
     import { createRequire } from 'node:module'
     const require = createRequire(${JSON.stringify(installUrl)})
-    const stock = require('kafkajs/src/consumer/filterAbortedMessages.js')
+    const stock = require('kafkajs/src/consumer/batch.js')
     await import('kafkajs')
     const { loadKafkajs } = await import(${JSON.stringify(installUrl)})
     loadKafkajs()
-    assert.notEqual(require('kafkajs/src/consumer/filterAbortedMessages.js'), stock)`)
+    assert.notEqual(require('kafkajs/src/consumer/batch.js'), stock)`)
   assert.equal(status, 0, stderr)
 })
 

@@ -5,13 +5,15 @@ import Module, { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
-import { withoutAbortedRecords } from './aborted-records.ts'
 import {
   endWhenOutOfRange,
   waitForCoordinator,
   type ConsumerGroup,
   type Errors,
 } from './consumer-end.ts'
+import { createDecodeMessages, type Compression } from './decode-messages.ts'
+import { FetchedBatch } from './fetched-batch.ts'
+import { createProduceRequest } from './produce-request.ts'
 import { patchRequestQueue } from './request-queue.ts'
 import { createSendMessages } from './send-messages.ts'
 import type { RequestQueue } from './request-queue.ts'
@@ -24,9 +26,17 @@ type CompilingModule = Module & { _compile(source: string, file: string): void }
 
 /** Files of kafkajs 2.2.4 that we replace or patch, and the bytes we replaced. */
 export const replacedFiles = {
-  abortedRecords: {
-    path: 'src/consumer/filterAbortedMessages.js',
-    sha256: '54ce50f2a41ee1686da8b73bf8b502c7dd07c9d7cb0a494cdb36a7fc536ced8e',
+  batch: {
+    path: 'src/consumer/batch.js',
+    sha256: '04ee8657247441599f200af5871ce6b3c4463abe941b97405502f8f5f683face',
+  },
+  decodeMessages: {
+    path: 'src/protocol/requests/fetch/v4/decodeMessages.js',
+    sha256: 'd9fede59bebf84ee15169d0ecc54df594a11722b6ba8d5db535ed1d8548d4fcc',
+  },
+  produceRequest: {
+    path: 'src/protocol/requests/produce/v3/request.js',
+    sha256: '993a3db997827088f5acb08cacf3c67a99ec2886303ff465d244329b8a1c7f99',
   },
   transactionManager: {
     path: 'src/producer/eosManager/index.js',
@@ -101,10 +111,16 @@ function install(): Kafkajs {
 
   const errors: Errors = require(join(root, replacedFiles.errors.path))
   waitForCoordinator(errors)
-  replace(join(root, replacedFiles.abortedRecords.path), withoutAbortedRecords)
+  replace(join(root, replacedFiles.batch.path), FetchedBatch)
+  const compression: Compression = require(join(root, 'src/protocol/message/compression'))
+  replace(join(root, replacedFiles.decodeMessages.path), createDecodeMessages(compression))
   for (const name of timed) giveMonotonicClock(join(root, replacedFiles[name].path))
   const Encoder: Internals['Encoder'] = require(join(root, 'src/protocol/encoder.js'))
   replace(join(root, replacedFiles.transactionManager.path), transactionManagers({ Encoder }))
+  replace(
+    join(root, replacedFiles.produceRequest.path),
+    createProduceRequest({ Encoder: require(join(root, 'src/protocol/encoder.js')) }),
+  )
   replace(join(root, replacedFiles.sendMessages.path), createSendMessages)
   const queue: { prototype: RequestQueue } = require(join(root, replacedFiles.requestQueue.path))
   patchRequestQueue(queue)

@@ -1,9 +1,8 @@
 // How are partitions read without a consumer group?
-import { createRequire } from 'node:module'
-import type { Kafka as KafkajsClient, KafkaMessage } from 'kafkajs'
+import type { Kafka as KafkajsClient } from 'kafkajs'
 import { TransientError } from '../errors.ts'
 import type { ConsumedRecord } from '../kafka.ts'
-import { toConsumed } from './consumed.ts'
+import { FetchedBatch, type FetchedPartition } from './fetched-batch.ts'
 
 /** What we use of kafkajs's inside; it offers no consumer without a group. */
 interface Cluster {
@@ -18,20 +17,8 @@ interface Cluster {
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>
 }
 interface Broker {
-  fetch(request: object): Promise<{ responses: { partitions: PartitionData[] }[] }>
+  fetch(request: object): Promise<{ responses: { partitions: FetchedPartition[] }[] }>
 }
-interface PartitionData {
-  partition: number
-  lastStableOffset: string
-  messages: KafkaMessage[]
-}
-interface InnerBatch {
-  readonly messages: KafkaMessage[]
-  readonly rawMessages: KafkaMessage[]
-  lastOffset(): string
-}
-
-type BatchClass = new (topic: string, fetchedOffset: string, data: PartitionData) => InnerBatch
 
 const readCommitted = 1
 const maxBytes = 16 << 20
@@ -53,13 +40,10 @@ export interface Fetched {
 export class PartitionReader {
   readonly #topic: string
   readonly #cluster: Cluster
-  readonly #Batch: BatchClass
 
   constructor(client: KafkajsClient, topic: string) {
     this.#topic = topic
     this.#cluster = createCluster(client)
-    const require = createRequire(import.meta.url)
-    this.#Batch = require('kafkajs/src/consumer/batch.js') as BatchClass
   }
 
   async open(): Promise<void> {
@@ -102,24 +86,16 @@ export class PartitionReader {
     })
     try {
       const data = (await Promise.all(answers)).flat()
-      return data.map((partition) => this.#toFetched(partition, positions))
+      return data.map((one) => {
+        const { partition, lastStableOffset } = one
+        const from = positions.get(partition) as bigint
+        const { messages, next } = new FetchedBatch(this.#topic, String(from), one)
+        return { partition, records: messages, next, lastStableOffset: BigInt(lastStableOffset) }
+      })
     } catch (error) {
       // Metadata may be old: the leader moved, or a broker came back elsewhere.
       await this.#cluster.refreshMetadata().catch(() => undefined)
       throw error
-    }
-  }
-
-  #toFetched(data: PartitionData, positions: ReadonlyMap<number, bigint>): Fetched {
-    const { partition } = data
-    const from = positions.get(partition) as bigint
-    const batch = new this.#Batch(this.#topic, String(from), data)
-    const after = batch.rawMessages.length === 0 ? from : BigInt(batch.lastOffset()) + 1n
-    return {
-      partition,
-      records: batch.messages.map(toConsumed),
-      next: after > from ? after : from,
-      lastStableOffset: BigInt(data.lastStableOffset),
     }
   }
 }

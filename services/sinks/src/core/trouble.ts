@@ -10,6 +10,7 @@ const transient = [
   '57', // admin shutdown, crash shutdown, cannot connect now, statement timeout
   '58', // an error of the operating system
   '55P03', // lock not available
+  '25P03', // idle in a transaction for too long: we stood still
   '25006', // read only: the primary went elsewhere
 ]
 

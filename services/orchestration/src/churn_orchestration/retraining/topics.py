@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,11 +23,24 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from ..config import SETTINGS
 from ..errors import RefusedError, TroubleError
+from ..msk_token import msk_token
 
 ANSWER_SECONDS = 15
 MAGIC = 0
 # Of the first byte and the schema's id.
 HEADER = 5
+
+
+def entry_settings(env: Mapping[str, str]) -> dict[str, Any]:
+    """As whom a cluster is entered that asks for it: by a password, or as an IAM role on MSK."""
+    if env.get("KAFKA_SASL_MECHANISM") == "AWS_MSK_IAM":
+        region = env.get("AWS_REGION", "")
+        return {"sasl.mechanism": "OAUTHBEARER", "oauth_cb": lambda _: msk_token(region)}
+    return {
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": env.get("KAFKA_SASL_USERNAME", ""),
+        "sasl.password": env.get("KAFKA_SASL_PASSWORD", ""),
+    }
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,7 @@ class Topics(dg.ConfigurableResource):
         topic = topic_of(topic_id)
         consumer = Consumer(
             {
-                "bootstrap.servers": self.bootstrap_servers,
+                **self._cluster(),
                 "group.id": "churnstream-orchestration",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
@@ -104,7 +118,7 @@ class Topics(dg.ConfigurableResource):
     def newest(self, topic_id: str, most: int) -> list[Mapping[str, Any]]:
         """Up to so many of each partition's newest records, without those that can't be read."""
         topic = topic_of(topic_id)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        admin = AdminClient(self._cluster())
         places = [TopicPartition(topic["name"], one) for one in range(topic["partitions"])]
         try:
             asked = admin.list_offsets(
@@ -180,7 +194,7 @@ class Topics(dg.ConfigurableResource):
         fastavro.schemaless_writer(out, fastavro.parse_schema(schema), value)
         producer = Producer(
             {
-                "bootstrap.servers": self.bootstrap_servers,
+                **self._cluster(),
                 "acks": "all",
                 "enable.idempotence": True,
                 "delivery.timeout.ms": ANSWER_SECONDS * 1000,
@@ -200,10 +214,24 @@ class Topics(dg.ConfigurableResource):
             raise TroubleError(f"Kafka does not take a record of {topic['name']}: {why}")
         return ended[0][1].offset()
 
+    def _cluster(self) -> dict[str, Any]:
+        """Where it is and as whom it is entered, in librdkafka's words."""
+        settings = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": os.environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
+        }
+        if ca := os.environ.get("KAFKA_TLS_CA_FILE", ""):
+            settings["ssl.ca.location"] = ca
+        if settings["security.protocol"] == "SASL_SSL":
+            settings |= entry_settings(os.environ)
+        return settings
+
     def _registry(self, method: str, path: str, **content: Any) -> requests.Response:  # noqa: ANN401
         url = f"{self.registry_url.rstrip('/')}/{path}"
+        user = os.environ.get("SCHEMA_REGISTRY_USERNAME", "")
+        auth = (user, os.environ.get("SCHEMA_REGISTRY_PASSWORD", "")) if user else None
         try:
-            answer = requests.request(method, url, timeout=ANSWER_SECONDS, **content)
+            answer = requests.request(method, url, timeout=ANSWER_SECONDS, auth=auth, **content)
         except requests.RequestException as error:
             raise TroubleError(f"the schema registry does not answer: {error}") from error
         if answer.status_code >= 500:

@@ -1,0 +1,121 @@
+// npm run bench -- monitor: what does watching the model cost beside scoring with it?
+import { Schemas } from '@churnstream/schemas'
+import { simulate } from '@churnstream/simulator'
+import { services, topics } from '@churnstream/topology'
+import { setTimeout as delay } from 'node:timers/promises'
+import { openActivityWriter } from '../pipeline/activity.ts'
+import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { firstEvents } from '../pipeline/steps.ts'
+
+const eventsPerSecond = 5_000
+const warmUpSeconds = 30
+const measuredSeconds = 60
+const ticksPerSecond = 10
+const patienceMs = 120_000
+const dayMs = 86_400_000
+const measured = ['features', 'scorer', 'monitor'] as const
+const watchedShares = [1, 0.05]
+
+/**
+ * Event time goes faster than ours, and no less happens in a player's day: what the monitor does for
+ * an event is what it does in production.
+ */
+export async function benchMonitor(options: {
+  readonly dataDir: string
+  readonly signal: AbortSignal
+  readonly onProgress: (line: string) => void
+}): Promise<Record<string, number | string>> {
+  const { dataDir, signal, onProgress } = options
+  const failed = new AbortController()
+  const running = AbortSignal.any([signal, failed.signal])
+  await using pipeline = await startPipeline({
+    dataDir,
+    ports: 'free',
+    modelSize: 'demo',
+    services: ['features', 'scorer', 'registryBridge', 'monitor'],
+    signal: running,
+    onProgress,
+    onFailure: (message) => failed.abort(new Error(message)),
+  })
+  const writer = await openActivityWriter(
+    pipeline.kafka,
+    new Schemas({ url: pipeline.stack.registry.url }),
+  )
+  const endAt = Date.UTC(2026, 5, 1)
+  const startAt = endAt - 90 * dayMs
+  const steps = simulate({ seed: 7, players: 20_000, startAt, endAt, signUpDays: 5 })
+  const play = async (seconds: number): Promise<number> => {
+    const startedAt = performance.now()
+    let events = 0
+    for (let tick = 1; tick <= seconds * ticksPerSecond; tick++) {
+      events += await writer.write(firstEvents(steps, eventsPerSecond / ticksPerSecond))
+      const dueAt = startedAt + (tick * 1000) / ticksPerSecond
+      await delay(Math.max(0, dueAt - performance.now()), undefined, { signal: running })
+    }
+    return events / ((performance.now() - startedAt) / 1000)
+  }
+  const figures: Record<string, number | string> = {}
+  for (const share of watchedShares) {
+    await pipeline.process('monitor').stop()
+    await pipeline.restart('monitor', { WATCHED_SHARE: String(share) })
+    onProgress(`warming up for ${warmUpSeconds} s, ${100 * share} % of the players watched`)
+    await play(warmUpSeconds)
+    await untilCaughtUp(pipeline, running)
+    const before = await processorSeconds(pipeline)
+    onProgress(`measuring for ${measuredSeconds} s`)
+    const rate = await play(measuredSeconds)
+    await untilCaughtUp(pipeline, running)
+    const after = await processorSeconds(pipeline)
+
+    const took = (id: (typeof measured)[number]) => after[id] - before[id]
+    const of = `watching ${100 * share} % of the players`
+    figures[`${of}: events a second`] = Math.round(rate)
+    for (const id of measured) {
+      const perMillion = (took(id) * 1e6) / (rate * measuredSeconds)
+      figures[`${of}: ${id}, processor seconds per million events`] = round(perMillion)
+    }
+    figures[`${of}: monitor / scorer, %`] = round((100 * took('monitor')) / took('scorer'))
+  }
+  await writer.close()
+  return figures
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10
+
+/** Of each process since it started, as it says itself. */
+async function processorSeconds(
+  pipeline: Pipeline,
+): Promise<Record<(typeof measured)[number], number>> {
+  const seconds = measured.map(async (id) => {
+    const text = await (await fetch(`${pipeline.urls[id]}/metrics`)).text()
+    const value = /^process_cpu_seconds_total(?:\{[^}]*\})? ([\d.e+-]+)/m.exec(text)?.[1]
+    if (value === undefined) throw new Error(`${id} does not say how much processor it took`)
+    return [id, Number(value)] as const
+  })
+  return Object.fromEntries(await Promise.all(seconds)) as never
+}
+
+/** All that was sent has passed features, the scorer and the monitor. */
+async function untilCaughtUp({ kafka }: Pipeline, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + patienceMs
+  const stages = [
+    [services.features, topics.playerActivity],
+    [services.scorer, topics.featureVectors],
+    [services.monitor, topics.churnScores],
+  ] as const
+  for (const [service, topic] of stages) {
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      while (await isLeft(service.name, topic.name, partition)) {
+        if (performance.now() > deadline) throw new Error(`${service.name} does not catch up`)
+        await delay(200, undefined, { signal })
+      }
+    }
+  }
+
+  async function isLeft(group: string, topic: string, partition: number): Promise<boolean> {
+    const next = await kafka.committedOffset(group, topic, partition)
+    // What stands behind it may be no more than the marker of a transaction.
+    for await (const _ of kafka.read(topic, partition, next)) return true
+    return false
+  }
+}

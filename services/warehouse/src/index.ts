@@ -1,0 +1,2 @@
+// What do tests need of the warehouse?
+export { createConnect, type Connect } from './connect.ts'

@@ -1,0 +1,8 @@
+# The bucket's name and key come with the account: terraform init -backend-config=backend.hcl
+terraform {
+  backend "s3" {
+    key          = "dev/terraform.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}
