@@ -29,14 +29,15 @@ FROM ${BASE_IMAGE} AS python
 ARG REVISION=unknown
 LABEL org.opencontainers.image.licenses="Apache-2.0" \
   org.opencontainers.image.revision="${REVISION}"
-RUN if ! command -v python3 >/dev/null; then \
-    apt-get update && apt-get install --yes --no-install-recommends python3 ca-certificates \
-    && rm -rf /var/lib/apt/lists/*; fi
+RUN apt-get update && apt-get install --yes --no-install-recommends python3 ca-certificates tini \
+  && rm -rf /var/lib/apt/lists/*
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
 COPY images/healthcheck.py /app/images/
 WORKDIR /app
 USER 65532:65532
 STOPSIGNAL SIGTERM
+# MLflow and Dagster start further processes and handle no SIGTERM as the first one.
+ENTRYPOINT ["tini", "-g", "--"]
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
   CMD ["python", "/app/images/healthcheck.py"]
 

@@ -1,6 +1,6 @@
 // What does an ONNX file ask for: which operators, inputs and outputs?
-import { PbfReader } from 'pbf'
 import { ContractProblem } from './problem.ts'
+import { asBytes, asText, fieldsOf } from './protobuf.ts'
 
 /** A tensor's element type as ONNX numbers it (1 float, 7 int64), 0 for what is no tensor. */
 export interface OnnxValue {
@@ -90,8 +90,6 @@ interface Found {
   /** How many graphs the one being read stands in, itself included. */
   depth: number
 }
-
-type FieldValue = number | Uint8Array
 
 function readDomain(bytes: Uint8Array): string {
   let domain = ''
@@ -195,37 +193,3 @@ function readDimension(bytes: Uint8Array): number | undefined {
   })
   return length
 }
-
-/** Calls for each field in order. @throws Error when it is cut short or no protobuf */
-function fieldsOf(bytes: Uint8Array, onField: (field: number, value: FieldValue) => void): void {
-  const reader = new PbfReader(bytes)
-  while (reader.pos < bytes.length) {
-    const key = reader.readVarint()
-    const [field, wireType] = [key >>> 3, key & 7]
-    let value: FieldValue
-    if (wireType === 0) value = reader.readVarint(true)
-    else if (wireType === 1) value = skipped(reader, 8)
-    else if (wireType === 5) value = skipped(reader, 4)
-    else if (wireType === 2) {
-      const length = reader.readVarint()
-      value = bytes.subarray(reader.pos, reader.pos + length)
-      reader.pos += length
-    } else throw new Error(`a field of unknown wire type ${wireType} at byte ${reader.pos}`)
-    if (field === 0 || !(reader.pos <= bytes.length)) {
-      throw new Error(`it ends within field ${field} at byte ${bytes.length}`)
-    }
-    onField(field, value)
-  }
-}
-
-function skipped(reader: PbfReader, bytes: number): number {
-  reader.pos += bytes
-  return 0
-}
-
-function asBytes(value: FieldValue): Uint8Array {
-  if (typeof value === 'number') throw new Error('a number stands where a message should')
-  return value
-}
-
-const asText = (value: FieldValue): string => Buffer.from(asBytes(value)).toString('utf8')

@@ -251,7 +251,7 @@ export interface LoadReport {
   /** What a person needs to mend it, empty when accepted */
   detail: string
   verdictAt: null | number
-  /** Measured by the gates: goldenRows, goldenMaxDifference, goldenTolerance, microsecondsPerRow, memoryBytes, loadMs */
+  /** Measured by the gates: goldenRows, goldenMaxDifference, goldenTolerance, microsecondsPerRow, onnxRuntimeMicrosecondsPerRow, forestMicrosecondsPerRow (missing where the forest kernel can not serve the model), servedByForest (1 or 0), memoryBytes, loadMs */
   verdictFigures: Figure[]
   /** Sums of loadedVersion under challenger since loadedAt, additive over replicas: rows, sameBand, sumDifference (shadow less champion), sumAbsoluteDifference, shadowMicroseconds, championMicroseconds, skippedRows. Empty under other aliases */
   shadowFigures: Figure[]

@@ -98,12 +98,12 @@ const refusalOf =
 
 async function open(
   { uri, event, confirm }: Found,
-  { onnx, columns }: AdmittedRows,
+  { onnx, runner, columns }: AdmittedRows,
 ): Promise<PinnedModel> {
   // Whoever waits for a score is told of a thread that ended.
   const engine = createEngine(`score ${uri}`, () => undefined)
   try {
-    const loaded = await engine.load(onnx)
+    const loaded = await engine.load({ onnx, runner, width: columns.length })
     return {
       name: event.modelName,
       version: event.modelVersion,

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchKernel } from './kernel.ts'
 import { benchMonitor } from './monitor.ts'
 import { benchNoisy } from './noisy.ts'
 import { benchRecords } from './records.ts'
@@ -12,10 +13,11 @@ import { benchRestore } from './restore.ts'
 import { benchRollout } from './rollout.ts'
 import { benchScore } from './score.ts'
 
-const usage = `npm run bench -- rollout|noisy|monitor|records|restore|replay|score [options]
+const usage = `npm run bench -- kernel|rollout|noisy|monitor|records|restore|replay|score [options]
 
 Starts real servers on free ports where it needs them, measures, prints a table and ends.
 
+  kernel         what a row costs in the forest kernel, in ONNX Runtime and in XGBoost
   rollout        how soon an alias takes effect, and what swaps cost under load
   noisy          how long one player's burst delays the others of its partition
   monitor        what watching the model costs beside scoring with it, at 5,000 events a second
@@ -28,6 +30,7 @@ Starts real servers on free ports where it needs them, measures, prints a table 
   --report FILE  write the figures as JSON`
 
 const benches = {
+  kernel: benchKernel,
   rollout: benchRollout,
   noisy: benchNoisy,
   monitor: benchMonitor,

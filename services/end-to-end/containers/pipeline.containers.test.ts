@@ -95,7 +95,7 @@ async function startHealthy(start: Start): Promise<StartedTestContainer> {
   const startedAt = performance.now()
   const container = await new Restricted(start).withWaitStrategy(Wait.forHealthCheck()).start()
   running.push(container)
-  const what = start.command?.find((part) => part.includes('/')) ?? start.image
+  const what = start.command?.find((part) => part.endsWith('main.ts')) ?? start.image
   onProgress(`${what}: healthy after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
   return container
 }

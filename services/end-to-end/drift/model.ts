@@ -8,7 +8,7 @@ import {
 } from '@churnstream/schemas/model'
 import { fixedSchemas } from '@churnstream/schemas/testing'
 import { parseProfile, type Profile } from '@churnstream/monitor'
-import { openSession, scoreRows } from '@churnstream/scorer'
+import { openRunner } from '@churnstream/scorer'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,7 +26,7 @@ export async function openModel(): Promise<Model> {
   if (!Array.isArray(columns)) throw columns
   const projection = Projection.of(columns)
   if (!(projection instanceof Projection)) throw projection
-  const session = await openSession(read('model.onnx'))
+  const runner = await openRunner('forest', read('model.onnx'), projection.width)
   const encoder = new Encoder('feature-vector', 1)
   const decoder = new VectorDecoder()
   const schemas = fixedSchemas({ 1: 'feature-vector' })
@@ -36,7 +36,7 @@ export async function openModel(): Promise<Model> {
       const bytes = vectors.map((vector) => encoder.encode(vector))
       await schemas.prepare(decoder, bytes)
       const views = bytes.map((value) => decoder.decode(value) as VectorView)
-      return scoreRows(session, projection.rows(views), projection.width)
+      return runner.score(projection.rows(views))
     },
   }
 }

@@ -1,6 +1,6 @@
 // How does the main thread use a scoring thread?
 import { Worker } from 'node:worker_threads'
-import type { WorkerRequest, WorkerResponse } from './worker.ts'
+import type { LoadableModel, WorkerRequest, WorkerResponse } from './worker.ts'
 
 /** A loaded model could not score a batch. The thread lives on. */
 export class RunFailed extends Error {
@@ -16,7 +16,7 @@ export interface Scored {
 
 export interface Engine {
   /** Opens a model under a number of the engine's choosing. @throws RunFailed when it can't be */
-  load(onnx: Uint8Array): Promise<number>
+  load(model: LoadableModel): Promise<number>
   /** Row-major float32 rows; their buffer moves to the thread. @throws RunFailed */
   score(model: number, rows: Float32Array<ArrayBuffer>, width: number): Promise<Scored>
   release(model: number): Promise<void>
@@ -66,16 +66,16 @@ export function createEngine(name: string, onCrash: (error: Error) => void): Eng
   }
 
   return {
-    async load(onnx) {
+    async load({ onnx, width, runner }) {
       const model = nextModel++
-      await ask({ kind: 'load', model, onnx })
+      await ask({ kind: 'load', model, onnx, width, runner })
       return model
     },
     async score(model, rows, width) {
       const count = rows.length / width
       pendingRows += count
       try {
-        return await ask({ kind: 'score', model, rows, width }, [rows.buffer])
+        return await ask({ kind: 'score', model, rows }, [rows.buffer])
       } finally {
         pendingRows -= count
       }

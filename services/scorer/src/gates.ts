@@ -10,6 +10,7 @@ import { messageOf } from '@churnstream/runtime'
 import type { ArtifactStore } from './artifact.ts'
 import { goldenRows, largestDifference, parseGolden, toleranceOf } from './core/golden.ts'
 import { ModelRefused } from './refused.ts'
+import type { RunnerName } from './runner.ts'
 import type { TryModel } from './trial.ts'
 
 /** What a version's folder must hold. */
@@ -38,13 +39,22 @@ export interface GateFigures {
   readonly goldenRows: number
   readonly goldenMaxDifference: number
   readonly goldenTolerance: number
+  /** Of the runner that serves. */
   readonly microsecondsPerRow: number
+  readonly onnxRuntimeMicrosecondsPerRow: number
+  /** Missing where the forest kernel can't serve the model. */
+  readonly forestMicrosecondsPerRow?: number
+  /** 1 or 0. */
+  readonly servedByForest: number
   readonly memoryBytes: number
   readonly loadMs: number
 }
 
 export interface AdmittedRows {
   readonly onnx: Uint8Array
+  readonly runner: RunnerName
+  /** Why ONNX Runtime serves, for the log; empty where the forest kernel does. */
+  readonly whyNoForest: string
   readonly columns: readonly Column[]
   readonly figures: GateFigures
 }
@@ -118,7 +128,9 @@ function createPass(
         `the golden rows differ by ${goldenMaxDifference}, allowed is ${goldenTolerance}`,
       )
     }
-    const { microsecondsPerRow, memoryBytes } = trial
+    const { runner, whyNoForest, memoryBytes } = trial
+    const { onnxruntime, forest } = trial.microsecondsPerRow
+    const microsecondsPerRow = runner === 'forest' ? (forest ?? NaN) : onnxruntime
     if (microsecondsPerRow > settings.maxMicrosecondsPerRow) {
       throw new ModelRefused(
         'too-slow',
@@ -136,10 +148,13 @@ function createPass(
       goldenMaxDifference,
       goldenTolerance,
       microsecondsPerRow,
+      onnxRuntimeMicrosecondsPerRow: onnxruntime,
+      ...(forest === undefined ? {} : { forestMicrosecondsPerRow: forest }),
+      servedByForest: runner === 'forest' ? 1 : 0,
       memoryBytes,
       loadMs: Math.round(performance.now() - startedAt),
     }
-    return { onnx, columns: contract.columns, figures }
+    return { onnx, runner, whyNoForest, columns: contract.columns, figures }
   }
 }
 

@@ -6,7 +6,7 @@ export { createGates, createRowGates, usualLimits, type AdmittedRows } from './g
 export { createModels } from './models.ts'
 export { createScoreProcessor } from './processor.ts'
 export { ModelRefused } from './refused.ts'
+export { openRunner, type Runner } from './runner.ts'
 export { createReports } from './reports.ts'
 export { createTrial } from './trial.ts'
 export { createVersions } from './versions.ts'
-export { openSession, scoreRows } from './session.ts'

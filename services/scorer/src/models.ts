@@ -171,7 +171,11 @@ export function createModels(options: ModelsOptions): Models {
       if (!isSame) replaced.before?.release()
     }
     tookMs = Math.round(tookMs)
-    log.info({ modelName, alias, modelVersion, epoch, tookMs }, 'version loaded')
+    const { runner, whyNoForest, figures } = claim.version
+    log.info(
+      { modelName, alias, modelVersion, epoch, tookMs, runner, whyNoForest, figures },
+      'version loaded',
+    )
     reports.state(modelName, alias, {
       loadedVersion: modelVersion,
       loadedEpoch: epoch,
@@ -182,7 +186,7 @@ export function createModels(options: ModelsOptions): Models {
       reason: '',
       detail: '',
       verdictAt: now,
-      verdictFigures: toFigures(claim.version.figures),
+      verdictFigures: toFigures(figures),
     })
     options.onSwap(key, { modelVersion, epoch, tookMs, loadedAt: now })
     if (key === fallbackKey) {

@@ -14,6 +14,9 @@ export const figures = {
   goldenMaxDifference: 0,
   goldenTolerance: 1e-6,
   microsecondsPerRow: 5,
+  onnxRuntimeMicrosecondsPerRow: 6,
+  forestMicrosecondsPerRow: 5,
+  servedByForest: 1,
   memoryBytes: 1,
   loadMs: 1,
 }
@@ -28,6 +31,8 @@ export function versionOf(
     modelName,
     modelVersion,
     figures,
+    runner: 'forest',
+    whyNoForest: '',
     score: async (thread, vectors) => ({
       scores: new Float32Array(vectors.length).fill(score(thread, vectors)),
       microseconds: vectors.length,

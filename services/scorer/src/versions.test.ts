@@ -49,7 +49,8 @@ function open(refuses = false) {
       await Promise.resolve()
       trials--
       admitted++
-      return { onnx: new Uint8Array(), columns, projection, figures }
+      const onnx = new Uint8Array()
+      return { onnx, runner: 'forest', whyNoForest: '', columns, projection, figures }
     },
     engines: { serving: engineOf(open.serving), shadow: engineOf(open.shadow) },
     log,

@@ -6,6 +6,8 @@ import type { Engine, Scored } from './engine.ts'
 import type { Admit, GateFigures } from './gates.ts'
 import { ModelRefused } from './refused.ts'
 import { RunFailed } from './engine.ts'
+import type { RunnerName } from './runner.ts'
+import type { LoadableModel } from './worker.ts'
 
 /** Champions and the versions before them share a thread; challengers have one of their own. */
 export type Thread = 'serving' | 'shadow'
@@ -14,6 +16,9 @@ export interface Version {
   readonly modelName: string
   readonly modelVersion: string
   readonly figures: GateFigures
+  readonly runner: RunnerName
+  /** Why ONNX Runtime scores it; empty where the forest kernel does. */
+  readonly whyNoForest: string
   /** Probability of churn for each vector, in order. @throws RunFailed */
   score(thread: Thread, vectors: readonly VectorView[]): Promise<Scored>
 }
@@ -36,7 +41,7 @@ export interface Versions {
 
 interface Loaded {
   readonly version: Version
-  readonly onnx: Uint8Array
+  readonly model: LoadableModel
   readonly sessions: Map<Thread, { model: number; claims: number }>
 }
 
@@ -51,11 +56,12 @@ export function createVersions(options: {
   let queue: Promise<unknown> = Promise.resolve()
 
   async function load(event: RegistryEvent): Promise<Loaded> {
-    const { onnx, projection, figures } = await admit(event)
+    const { onnx, runner, whyNoForest, projection, figures } = await admit(event)
     const sessions: Loaded['sessions'] = new Map()
     const { modelName, modelVersion } = event
-    const version = { modelName, modelVersion, figures, score: scorerOf(projection, sessions) }
-    return { version, onnx, sessions }
+    const score = scorerOf(projection, sessions)
+    const version = { modelName, modelVersion, figures, runner, whyNoForest, score }
+    return { version, model: { onnx, runner, width: projection.width }, sessions }
   }
 
   function scorerOf(projection: Projection, sessions: Loaded['sessions']): Version['score'] {
@@ -71,7 +77,7 @@ export function createVersions(options: {
     const entry = loaded.get(id) ?? (await load(event))
     let session = entry.sessions.get(thread)
     if (session === undefined) {
-      const model = await engines[thread].load(entry.onnx).catch((error: unknown) => {
+      const model = await engines[thread].load(entry.model).catch((error: unknown) => {
         if (!(error instanceof RunFailed)) throw error
         throw new ModelRefused('onnx-unreadable', error.message, { cause: error })
       })

@@ -1,11 +1,17 @@
-// A scoring thread: holds ONNX sessions and runs batches, because a run blocks its thread.
+// A scoring thread: holds models and runs batches, because a run blocks its thread.
 import { parentPort } from 'node:worker_threads'
-import { openSession, scoreRows, type InferenceSession } from './session.ts'
+import { openRunner, type Runner, type RunnerName } from './runner.ts'
 
 export type WorkerRequest =
-  | { id: number; kind: 'load'; model: number; onnx: Uint8Array }
-  | { id: number; kind: 'score'; model: number; rows: Float32Array<ArrayBuffer>; width: number }
+  | ({ id: number; kind: 'load'; model: number } & LoadableModel)
+  | { id: number; kind: 'score'; model: number; rows: Float32Array<ArrayBuffer> }
   | { id: number; kind: 'release'; model: number }
+/** What a thread has to know of a model that the gates let through. */
+export interface LoadableModel {
+  readonly onnx: Uint8Array
+  readonly width: number
+  readonly runner: RunnerName
+}
 export type WorkerResponse =
   | { id: number; scores: Float32Array<ArrayBuffer>; microseconds: number }
   | { id: number; error: string }
@@ -13,7 +19,7 @@ export type WorkerResponse =
 const port = parentPort
 if (port === null) throw new Error('worker.ts runs in a worker thread only')
 
-const sessions = new Map<number, InferenceSession>()
+const models = new Map<number, Runner>()
 
 /** One after the other, so that each request's processor time is its own. */
 let working: Promise<void> = Promise.resolve()
@@ -41,15 +47,15 @@ function send(response: WorkerResponse, transfer: ArrayBuffer[] = []): void {
 async function handle(request: WorkerRequest): Promise<Float32Array<ArrayBuffer>> {
   const { model } = request
   if (request.kind === 'load') {
-    sessions.set(model, await openSession(request.onnx))
+    models.set(model, await openRunner(request.runner, request.onnx, request.width))
     return new Float32Array()
   }
-  const session = sessions.get(model)
-  if (session === undefined) throw new Error(`model ${model} is not loaded in this thread`)
+  const runner = models.get(model)
+  if (runner === undefined) throw new Error(`model ${model} is not loaded in this thread`)
   if (request.kind === 'release') {
-    sessions.delete(model)
-    await session.release()
+    models.delete(model)
+    await runner.release()
     return new Float32Array()
   }
-  return scoreRows(session, request.rows, request.width)
+  return runner.score(request.rows)
 }
