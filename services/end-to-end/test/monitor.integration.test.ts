@@ -41,6 +41,8 @@ let schemas: Schemas
 /** A small world: gates that it reaches. All of its partitions have players, and are waited for. */
 const env = {
   PATIENCE_DAYS: '1000',
+  // Many transactions, so that there is always one to die in.
+  GATHER_MS: '20',
   MIN_ROWS: '200',
   MIN_ROWS_OF_RATES: '40',
   MIN_LABELS: '200',
@@ -198,7 +200,7 @@ test('monitor - killed with -9 at every point it says each window once, and what
   const points = ['after-poll', 'after-process', 'after-produce', 'before-commit', 'after-commit']
   for (const [index, point] of points.entries()) {
     await pipeline.process('monitor').kill9()
-    const FAILPOINT = `${point}:kill@${3 + 2 * index}`
+    const FAILPOINT = `${point}:kill@${1 + index}`
     // It may die before it is ready.
     void pipeline.restart('monitor', { NODE_ENV: 'test', FAILPOINT }).catch(() => undefined)
     await until(`it dies ${point}`, async () => failures.length > index)

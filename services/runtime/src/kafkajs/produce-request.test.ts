@@ -34,6 +34,12 @@ test('createProduceRequest - the bytes are those of the stock request', async ()
       messages: one.messages.map((each) => ({ ...each, timestamp: String(each.timestampMs) })),
     })),
   }))
+  const { producerId: _, producerEpoch: __, ...anonymous } = request
+  const plain = (await ours(anonymous).encode()) as unknown as { buffer: Buffer }
+  assert.deepEqual(
+    plain.buffer,
+    (await stock({ ...anonymous, topicData: stockData }).encode()).buffer,
+  )
   for (const transactionalId of [null, 'churnstream.scorer']) {
     const { buffer } = (await ours({ ...request, transactionalId }).encode()) as unknown as {
       buffer: Buffer

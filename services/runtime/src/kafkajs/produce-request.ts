@@ -14,14 +14,14 @@ interface ProduceRequest {
   readonly acks: number
   readonly timeout: number
   readonly transactionalId?: string | null
-  readonly producerId: string | number | bigint
-  readonly producerEpoch: number
+  readonly producerId?: string | number | bigint
+  readonly producerEpoch?: number
   readonly compression?: number
   readonly topicData: readonly {
     readonly topic: string
     readonly partitions: readonly {
       readonly partition: number
-      readonly firstSequence: number
+      readonly firstSequence?: number
       readonly messages: readonly OutgoingRecord[]
     }[]
   }[]
@@ -29,11 +29,13 @@ interface ProduceRequest {
 
 const produceKey = 0
 const requestOverheadBytes = 1_024
+const noProducerId = -1
 
 /** Makes what takes the place of kafkajs' protocol/requests/produce/v3/request.js; later versions call it. */
 export function createProduceRequest({ Encoder }: { Encoder: new (size: number) => Encoder }) {
   return function produce(request: ProduceRequest) {
-    const { acks, timeout, transactionalId = null, producerId, producerEpoch, topicData } = request
+    const { acks, timeout, transactionalId = null, topicData } = request
+    const { producerId = noProducerId, producerEpoch = 0 } = request
     if (request.compression) throw new TypeError('our producers do not compress')
     return {
       apiKey: produceKey,
@@ -44,7 +46,7 @@ export function createProduceRequest({ Encoder }: { Encoder: new (size: number) 
         const nowMs = Date.now()
         const topics = topicData.map(({ topic, partitions }) => ({
           topic,
-          batches: partitions.map(({ partition, firstSequence, messages }) => ({
+          batches: partitions.map(({ partition, firstSequence = 0, messages }) => ({
             partition,
             batch: encodeRecordBatch(messages, {
               producerId: BigInt(producerId),
