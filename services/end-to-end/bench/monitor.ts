@@ -5,6 +5,7 @@ import { services, topics } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openActivityWriter } from '../pipeline/activity.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { progressOf } from '../pipeline/progress.ts'
 import { firstEvents } from '../pipeline/steps.ts'
 
 const eventsPerSecond = 5_000
@@ -105,17 +106,10 @@ async function untilCaughtUp({ kafka }: Pipeline, signal: AbortSignal): Promise<
   ] as const
   for (const [service, topic] of stages) {
     for (let partition = 0; partition < topic.partitions; partition++) {
-      while (await isLeft(service.name, topic.name, partition)) {
+      while ((await progressOf(kafka, service, topic, partition)).isLeft) {
         if (performance.now() > deadline) throw new Error(`${service.name} does not catch up`)
         await delay(200, undefined, { signal })
       }
     }
-  }
-
-  async function isLeft(group: string, topic: string, partition: number): Promise<boolean> {
-    const next = await kafka.committedOffset(group, topic, partition)
-    // What stands behind it may be no more than the marker of a transaction.
-    for await (const _ of kafka.read(topic, partition, next)) return true
-    return false
   }
 }

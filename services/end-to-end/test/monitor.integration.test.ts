@@ -30,6 +30,7 @@ import { after, before, test } from 'node:test'
 import { openActivityWriter } from '../pipeline/activity.ts'
 import { modelName } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { progressOf } from '../pipeline/progress.ts'
 
 const dayMs = 86_400_000
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-monitor-'))
@@ -95,13 +96,9 @@ async function untilDone(kafka: Kafka): Promise<void> {
       ]) {
         for (const topic of service.consumes) {
           for (let partition = 0; partition < topic.partitions; partition++) {
-            const next = await kafka.committedOffset(service.name, topic.name, partition)
-            offsets.push(next)
-            // What stands behind it may be no more than the marker of a transaction.
-            for await (const _ of kafka.read(topic.name, partition, next)) {
-              isLeft = true
-              break
-            }
+            const progress = await progressOf(kafka, service, topic, partition)
+            offsets.push(progress.next)
+            isLeft ||= progress.isLeft
           }
         }
       }

@@ -42,7 +42,7 @@ export function countedInputs(share: number): readonly [Input<Counted>, ...Input
 
 /** A record without a player has its say in the dead letters. */
 export const isWatched = (key: Buffer | null, share: number): boolean =>
-  share >= 1 || key === null || hashOf(key) < share * 2 ** 32
+  share >= 1 || key === null || hashOf(String(key)) < share * 2 ** 32
 
 function tagged<V>(decoder: RecordDecoder<V>, wrap: (value: V) => Counted): RecordDecoder<Counted> {
   return {

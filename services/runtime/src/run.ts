@@ -70,8 +70,8 @@ export interface Gather {
   /** A fetch waits so long, unless it has so much. */
   readonly waitMs: number
   readonly minBytes: number
-  /** Of a transaction, at most: bounds replay and heartbeat gaps. */
-  readonly records: number
+  /** Of a transaction, at most; chunkRecords unless told. */
+  readonly records?: number
 }
 
 export interface RunOptions<V> extends Input<V> {
@@ -369,22 +369,23 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function workThroughChunk(
     batch: Batch,
-    { topic, decoder, wants = () => true }: Input<V>,
+    { topic, decoder, wants }: Input<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
   ): Promise<void> {
     const { partition } = batch
     const startedAt = performance.now()
     failpoint('after-poll')
+    const wanted = wants === undefined ? chunk : chunk.filter(wants)
     await schemas.prepare(
       decoder,
-      chunk.filter((record) => wants(record)).map((record) => record.value),
+      wanted.map((record) => record.value),
       signal,
     )
     const received: Received<V>[] = []
     const traced = new Map<number, Traced>()
     const outcomes: (Outcome | undefined)[] = chunk.map((record, index) => {
-      if (!wants(record)) return unwanted
+      if (wants?.(record) === false) return unwanted
       const parent = traceOf(record.headers)
       const trace = parent && childOf(parent)
       if (trace) traced.set(index, { parent, trace })

@@ -135,7 +135,7 @@ export function judgeQuality(profile: Profile, counts: BinCounts, settings: Inpu
   return { state: worst(statistics), statistics }
 }
 
-export const scoreSubject = 'score'
+const scoreSubject = 'score'
 
 const insufficient: Judged = { state: 'insufficient-data', statistics: [] }
 

@@ -373,4 +373,4 @@ export const chanceOf = ({
   causePartition,
   causeOffset,
 }: Pick<Score, 'playerId' | 'causeTopic' | 'causePartition' | 'causeOffset'>): number =>
-  hashOf(Buffer.from(`${playerId} ${causeTopic} ${causePartition} ${causeOffset}`))
+  hashOf(`${playerId} ${causeTopic} ${causePartition} ${causeOffset}`)
