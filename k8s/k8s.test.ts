@@ -7,14 +7,12 @@ import {
   groupOf,
   placements,
   principals,
+  processes,
   services,
   topics,
   warehouse,
   warehousePort,
   workerSettings,
-  type Placement,
-  type Service,
-  type ServiceId,
 } from '@churnstream/topology'
 import { findCheckers } from '@churnstream/topology/local'
 import assert from 'node:assert/strict'
@@ -68,14 +66,6 @@ const named = <T extends Resource>(all: readonly T[], name: string): T => {
   return found[0] as T
 }
 const workloads = (environment = 'prod') => workloadsOf(resourcesOf(environment))
-
-interface Process extends Service {
-  readonly id: ServiceId
-  readonly placement: Placement
-}
-const processes: readonly Process[] = Object.entries<Placement>(placements).map(
-  ([id, placement]) => ({ ...services[id as ServiceId], id: id as ServiceId, placement }),
-)
 
 /** A test for each environment. */
 function everywhere(name: string, check: (environment: string) => void | Promise<void>): void {

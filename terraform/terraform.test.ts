@@ -1,5 +1,11 @@
 // Does the configuration hold what it promises, as Terraform itself reads it on a mocked AWS?
-import { principals, services, deadLetterTopic, type Service } from '@churnstream/topology'
+import {
+  deadLetterTopic,
+  principals,
+  processIds,
+  services,
+  type Service,
+} from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import {
@@ -169,8 +175,7 @@ function named(runs: readonly TestRun[], name: string): TestRun {
   return run
 }
 
-const all: readonly Service[] = Object.values(services)
-const ownProcesses = all.filter(({ within }) => within === undefined)
+const ownProcesses = processIds.map((id): Service => services[id])
 
 const own: Partial<Record<string, { secrets: string[]; buckets: string[] }>> = {
   ingestion: {
@@ -227,7 +232,9 @@ function kafkaOf(resources: readonly Resource[], service: string) {
 
 /** From the services themselves, not from what is derived of them. */
 function expectedOf({ name }: Service) {
-  const loops = all.filter((one) => one.name === name || one.within === name)
+  const loops = Object.values<Service>(services).filter(
+    (one) => one.name === name || one.within === name,
+  )
   const names = (topics: readonly { name: string }[]) =>
     [...new Set(topics.map((topic) => topic.name))].toSorted()
   const consumed = loops.flatMap(({ consumes }) => consumes)

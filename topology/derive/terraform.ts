@@ -2,15 +2,13 @@
 import {
   clusterTopics,
   groupOf,
-  placements,
   principals,
+  processes,
   services,
   type AclResource,
   type AclRule,
   type Operation,
-  type Placement,
   type Service,
-  type ServiceId,
 } from '../src/index.ts'
 
 type Grant = Omit<AclRule, 'principal'>
@@ -31,14 +29,12 @@ const actions: Record<AclResource, Partial<Record<Operation, readonly string[]>>
     Write: ['AlterTransactionalId', 'DescribeTransactionalId'],
     Describe: ['DescribeTransactionalId'],
   },
-  cluster: { Describe: ['DescribeCluster'], Alter: ['AlterCluster'] },
 }
 
 const paths = {
   topic: 'topic',
   group: 'group',
   transactionalId: 'transactional-id',
-  cluster: 'cluster',
 } as const satisfies Record<AclResource, string>
 
 /** terraform/topology.json. */
@@ -52,10 +48,7 @@ export function terraformFile(): string {
       principals().map(({ name, grants }) => [name, toStatements(grants)]),
     ),
     services: Object.fromEntries(
-      Object.entries<Placement>(placements).map(([id, placement]) => {
-        const { name, port } = services[id as ServiceId]
-        return [name, { port, ...placement }]
-      }),
+      processes.map(({ name, port, placement }) => [name, { port, ...placement }]),
     ),
   }
   return `${JSON.stringify(known, null, 2)}\n`
@@ -94,7 +87,6 @@ function toActions({ resource, operations }: Grant): string[] {
 }
 
 function toPath({ resource, name, pattern }: Grant): string {
-  if (resource === 'cluster') return paths.cluster
   return `${paths[resource]}/${name}${pattern === 'prefixed' ? '*' : ''}`
 }
 

@@ -11,7 +11,6 @@ const resources: Record<AclResource, AclResourceTypes> = {
   topic: kafkajs.AclResourceTypes.TOPIC,
   group: kafkajs.AclResourceTypes.GROUP,
   transactionalId: kafkajs.AclResourceTypes.TRANSACTIONAL_ID,
-  cluster: kafkajs.AclResourceTypes.CLUSTER,
 }
 const operations: Record<Operation, AclOperationTypes> = {
   Read: kafkajs.AclOperationTypes.READ,

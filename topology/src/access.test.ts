@@ -134,7 +134,7 @@ test('aclRules - only the admin makes or changes topics, and nobody has the clus
       .toSorted(),
   )
   assert.deepEqual(
-    rules.filter(({ resource }) => resource === 'cluster'),
+    rules.filter(({ resource }) => (resource as string) === 'cluster'),
     [],
   )
 })

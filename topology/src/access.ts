@@ -7,7 +7,7 @@ import {
   soleWriterIdOf,
   transactionalIdPrefixOf,
 } from './identities.ts'
-import { processIds, services, type Service } from './services.ts'
+import { consumedTopics, processIds, services, type Service } from './services.ts'
 import { backfillScores, deadLetterReceipts, deadLetterTopic, topics } from './topics.ts'
 import { connectPrefix } from './warehouse.ts'
 
@@ -15,8 +15,8 @@ import { connectPrefix } from './warehouse.ts'
 export type Operation =
   'Read' | 'Write' | 'Create' | 'Describe' | 'Alter' | 'DescribeConfigs' | 'AlterConfigs'
 
-/** Nobody has anything on the cluster as a whole: what does is refused to all but its own admin. */
-export type AclResource = 'topic' | 'group' | 'transactionalId' | 'cluster'
+/** Nobody has anything on the cluster as a whole: that is refused to all but its own admin. */
+export type AclResource = 'topic' | 'group' | 'transactionalId'
 
 export interface AclRule {
   readonly principal: string
@@ -40,9 +40,8 @@ interface Named {
 
 const allServices: readonly Service[] = Object.values(services)
 const consumers = allServices.filter(({ consumes }) => consumes.length > 0)
-const consumed = [...new Set(consumers.flatMap(({ consumes }) => consumes))]
 const verified: readonly Service[] = [services.features, services.scorer, services.sinks]
-const letters = consumed.map((topic) => ({ name: deadLetterTopic(topic) }))
+const letters = consumedTopics.map((topic) => ({ name: deadLetterTopic(topic) }))
 
 // Read and Write imply Describe in Kafka's authorizer and not in others, so it is always named.
 const on =
@@ -127,8 +126,8 @@ const others: readonly Principal[] = [
     name: 'dead-letters',
     does: 'npm run dlq: reads what was set aside, writes it back, and parks records as their service',
     grants: [
-      ...[...consumed, ...letters, deadLetterReceipts].map(reads),
-      ...[...consumed, deadLetterReceipts].map(writes),
+      ...[...consumedTopics, ...letters, deadLetterReceipts].map(reads),
+      ...[...consumedTopics, deadLetterReceipts].map(writes),
       ...consumers.flatMap(writtenInLanes).map(writes),
       ...consumers.flatMap(lanes),
       writesAs({ name: soleWriterIdOf('dead-letters') }),
@@ -177,7 +176,7 @@ const others: readonly Principal[] = [
     name,
     does: 'compares what the groups have committed with where their topics end',
     grants: [
-      ...consumed.map(describes),
+      ...consumedTopics.map(describes),
       ...consumers.map((service) => watches({ name: groupOf(service) })),
     ],
   })),

@@ -1,5 +1,5 @@
 // Which topics must a Kafka cluster have, with which settings?
-import { services, type Service } from './services.ts'
+import { consumedTopics } from './services.ts'
 import {
   backfillScores,
   deadLetterReceipts,
@@ -24,14 +24,13 @@ const deadLetterConfig = {
 /** Every topic of the topology, dead letters included, as a cluster needs to be told. */
 export function clusterTopics(): ClusterTopic[] {
   const all: Topic[] = [...Object.values(topics), backfillScores]
-  const consumed = new Set(Object.values(services).flatMap((service: Service) => service.consumes))
   return [
     ...all.map((topic) => ({
       name: topic.name,
       partitions: topic.partitions,
       config: toConfig(topic),
     })),
-    ...[...consumed].map((topic) => ({
+    ...consumedTopics.map((topic) => ({
       name: deadLetterTopic(topic),
       partitions: topic.partitions,
       config: deadLetterConfig,

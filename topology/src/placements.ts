@@ -1,5 +1,5 @@
 // What does each process ask of the place where it runs?
-import { services, type ServiceId } from './services.ts'
+import { services, type Service, type ServiceId } from './services.ts'
 
 /** What a process reaches beside Kafka and the schema registry. */
 export type Dependency = 'database' | 'mlflow' | 'model-files' | 'webhook'
@@ -64,3 +64,13 @@ export const placements = {
     stopSeconds: 60,
   },
 } as const satisfies Partial<Record<ServiceId, Placement>>
+
+/** A service with a process of its own, and what it asks of its place. */
+export interface Process extends Service {
+  readonly id: ServiceId
+  readonly placement: Placement
+}
+
+export const processes: readonly Process[] = Object.entries<Placement>(placements).map(
+  ([id, placement]) => ({ ...services[id as ServiceId], id: id as ServiceId, placement }),
+)

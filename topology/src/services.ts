@@ -92,6 +92,11 @@ export const services = {
 
 export type ServiceId = keyof typeof services
 
+/** Topics of which a service may set records aside. */
+export const consumedTopics: readonly Topic[] = [
+  ...new Set(Object.values(services).flatMap((service: Service) => service.consumes)),
+]
+
 /** Services with a process of their own. */
 export const processIds = (Object.keys(services) as ServiceId[]).filter(
   (id) => !('within' in services[id]),

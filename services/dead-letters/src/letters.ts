@@ -3,27 +3,23 @@ import { parseDeadLetter, type ConsumedRecord, type Kafka } from '@churnstream/r
 import { DecodeProblem, Decoder, type DeadLetterReceipt, type Schemas } from '@churnstream/schemas'
 import {
   clusterTopics,
+  consumedTopics,
   deadLetterReceipts,
   deadLetterTopic,
-  services,
   type ClusterTopic,
-  type Service,
-  type Topic,
 } from '@churnstream/topology'
 import { placeText, type Letter } from './core/letter.ts'
 
 const causePrefix = 'dlq.'
 
-/** Topics that services consume, and so may set records of aside. */
-export const consumedTopics: readonly Topic[] = [
-  ...new Set(Object.values(services).flatMap((service: Service) => service.consumes)),
+const usedNames = [
+  ...consumedTopics.flatMap((topic) => [topic.name, deadLetterTopic(topic)]),
+  deadLetterReceipts.name,
 ]
-
-const usedNames = consumedTopics.flatMap((topic) => [topic.name, deadLetterTopic(topic)])
 
 /** Of the cluster's topics those that the command reads or writes. */
 export const usedTopics: readonly ClusterTopic[] = clusterTopics().filter(({ name }) =>
-  [...usedNames, deadLetterReceipts.name].includes(name),
+  usedNames.includes(name),
 )
 
 /** In the order in which they were set aside, partition by partition. */

@@ -20,7 +20,8 @@ import {
   type Letter,
   type Place,
 } from './core/letter.ts'
-import { consumedTopics, readLetters, usedTopics } from './letters.ts'
+import { consumedTopics } from '@churnstream/topology'
+import { readLetters, usedTopics } from './letters.ts'
 import { park } from './park.ts'
 import { isWhole, settle } from './settle.ts'
 

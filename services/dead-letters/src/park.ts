@@ -7,9 +7,8 @@ import {
   type ConsumedRecord,
   type Kafka,
 } from '@churnstream/runtime'
-import { groupOf, services, type Service, type Topic } from '@churnstream/topology'
+import { consumedTopics, groupOf, services, type Service, type Topic } from '@churnstream/topology'
 import { placeText, type Place } from './core/letter.ts'
-import { consumedTopics } from './letters.ts'
 
 export const parkedReason = 'parked'
 

@@ -1,10 +1,10 @@
 // How does something become of dead letters, each of them once?
 import type { Kafka, OutgoingRecord } from '@churnstream/runtime'
 import { Encoder, type Schemas } from '@churnstream/schemas'
-import { deadLetterReceipts, soleWriterIdOf } from '@churnstream/topology'
+import { consumedTopics, deadLetterReceipts, soleWriterIdOf } from '@churnstream/topology'
 import { randomUUID } from 'node:crypto'
 import { matches, placeText, type Filter, type Letter } from './core/letter.ts'
-import { consumedTopics, readLetters, readReceipts } from './letters.ts'
+import { readLetters, readReceipts } from './letters.ts'
 
 const transactionalId = soleWriterIdOf('dead-letters')
 const batchLetters = 500

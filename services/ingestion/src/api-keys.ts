@@ -1,7 +1,6 @@
 // Who calls, and what may they send?
-import { FatalError, messageOf, type Log } from '@churnstream/runtime'
+import { FatalError, messageOf, readNamedFile, type Log } from '@churnstream/runtime'
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import type { KeyRate } from './core/key-rate.ts'
 
@@ -55,13 +54,13 @@ export function openApiKeys(options: {
   readonly log: Log
 }): ApiKeyFile {
   const { file, log } = options
-  let text = readFileOrFail(file)
+  let text = readNamedFile('API_KEYS_FILE', file)
   let keys = parseKeys(text)
   const timer = setInterval(reload, options.reloadMs).unref()
 
   function reload(): void {
     try {
-      const now = readFileOrFail(file)
+      const now = readNamedFile('API_KEYS_FILE', file)
       if (now === text) return
       keys = parseKeys(now)
       text = now
@@ -118,13 +117,5 @@ function toKnown(key: z.output<typeof entry>): Known {
       rate: { eventsPerSecond, burstEvents },
       mayWrite: (market) => markets?.has(market) ?? true,
     },
-  }
-}
-
-function readFileOrFail(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new FatalError(`API_KEYS_FILE: ${messageOf(error)}`)
   }
 }

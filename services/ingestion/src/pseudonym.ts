@@ -1,7 +1,6 @@
 // How does a player become somebody whom only we can name?
-import { FatalError, messageOf } from '@churnstream/runtime'
+import { FatalError, readSecretFile } from '@churnstream/runtime'
 import { createHmac } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 
 export type ToPseudonym = (playerId: string) => string
 
@@ -13,12 +12,7 @@ const keyMinChars = 32
  * @throws FatalError when the file can't be read or the key is short enough to be guessed
  */
 export function openPseudonyms(keyFile: string): ToPseudonym {
-  let key: string
-  try {
-    key = readFileSync(keyFile, 'utf8').replace(/[\r\n]+$/, '')
-  } catch (error) {
-    throw new FatalError(`PLAYER_ID_KEY_FILE: ${messageOf(error)}`)
-  }
+  const key = readSecretFile('PLAYER_ID_KEY_FILE', keyFile)
   if (key.length < keyMinChars) {
     throw new FatalError(`PLAYER_ID_KEY_FILE: a key has ${keyMinChars} characters or more`)
   }

@@ -296,10 +296,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const encoder = options.encoder()
     if (encoder === undefined) throw new Error('an event was taken before the schema: a bug')
     const { name, partitions } = topics.playerActivity
-    const playerId = options.toPseudonym?.(event.playerId) ?? event.playerId
-    const partition = partitionOf(playerId, partitions)
-    const value = encoder.encode({ ...event, playerId })
-    const record = { topic: name, partition, key: playerId, value }
+    const { toPseudonym } = options
+    const sent = toPseudonym ? { ...event, playerId: toPseudonym(event.playerId) } : event
+    const partition = partitionOf(sent.playerId, partitions)
+    const record = { topic: name, partition, key: sent.playerId, value: encoder.encode(sent) }
     if (traced === undefined) return record
     return { ...record, headers: { [traceHeader]: toTraceparent(traced.trace) } }
   }

@@ -1,8 +1,8 @@
 // How does a service read its environment?
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { FatalError, messageOf } from './errors.ts'
+import { FatalError } from './errors.ts'
 import { clusterConfig } from './kafka-connection.ts'
+import { readSecretFile } from './named-file.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -31,7 +31,7 @@ export const secretNames = [
 type Env = Readonly<Record<string, string | undefined>>
 
 /**
- * The environment with the secrets that stand in files, without the line ends that editors add.
+ * The environment with the secrets that stand in files.
  * @throws FatalError that names a variable whose file can't be read, or that is set beside its file
  */
 export function withSecrets<E extends Env>(env: E): E {
@@ -40,11 +40,7 @@ export function withSecrets<E extends Env>(env: E): E {
     const file = own[`${name}_FILE`]
     if (file === undefined) continue
     if (own[name] !== undefined) throw new FatalError(`${name} and ${name}_FILE are both set`)
-    try {
-      own[name] = readFileSync(file, 'utf8').replace(/[\r\n]+$/, '')
-    } catch (error) {
-      throw new FatalError(`${name}_FILE: ${messageOf(error)}`)
-    }
+    own[name] = readSecretFile(`${name}_FILE`, file)
     delete own[`${name}_FILE`]
   }
   return own as E

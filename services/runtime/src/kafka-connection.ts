@@ -1,8 +1,8 @@
 // Where is the cluster, and as whom is it entered?
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { FatalError, messageOf } from './errors.ts'
+import { FatalError } from './errors.ts'
 import { createMskTokens, type AwsCredentials } from './kafkajs/msk-token.ts'
+import { readNamedFile } from './named-file.ts'
 
 const list = z
   .string()
@@ -38,9 +38,7 @@ export interface KafkaConnection {
 }
 
 /** @throws FatalError when what the protocol needs is missing or cannot be read */
-export function toKafkaConnection(
-  config: Omit<ClusterConfig, `SCHEMA_REGISTRY_${string}`>,
-): KafkaConnection {
+export function toKafkaConnection(config: ClusterConfig): KafkaConnection {
   const { KAFKA_BOOTSTRAP_SERVERS: brokers, KAFKA_SECURITY_PROTOCOL: protocol } = config
   const { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = config
   if (protocol === 'PLAINTEXT') {
@@ -49,7 +47,7 @@ export function toKafkaConnection(
     throw new FatalError('KAFKA_SECURITY_PROTOCOL must be SSL or SASL_SSL for what else is set')
   }
   const caFile = config.KAFKA_TLS_CA_FILE
-  const tls = caFile === undefined ? {} : { ca: readPem(caFile) }
+  const tls = caFile === undefined ? {} : { ca: readNamedFile('KAFKA_TLS_CA_FILE', caFile) }
   if (protocol === 'SSL') return { brokers, tls }
   if (config.KAFKA_SASL_MECHANISM === 'AWS_MSK_IAM') {
     const { AWS_REGION: region } = config
@@ -63,12 +61,10 @@ export function toKafkaConnection(
 }
 
 /** As `Schemas` takes it. */
-export function toRegistryConnection(
-  config: Pick<
-    ClusterConfig,
-    'SCHEMA_REGISTRY_URL' | 'SCHEMA_REGISTRY_USERNAME' | 'SCHEMA_REGISTRY_PASSWORD'
-  >,
-): { readonly url: string; readonly auth?: { username: string; password: string } } {
+export function toRegistryConnection(config: ClusterConfig): {
+  readonly url: string
+  readonly auth?: { username: string; password: string }
+} {
   const { SCHEMA_REGISTRY_URL: url, SCHEMA_REGISTRY_USERNAME: username } = config
   if (username === undefined) return { url }
   return { url, auth: { username, password: config.SCHEMA_REGISTRY_PASSWORD ?? '' } }
@@ -87,12 +83,4 @@ function mskTokens(region: string): () => Promise<string> {
       return (await credentials)()
     },
   })
-}
-
-function readPem(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new FatalError(`KAFKA_TLS_CA_FILE: ${messageOf(error)}`)
-  }
 }

@@ -384,8 +384,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     )
     const received: Received<V>[] = []
     const traced = new Map<number, Traced>()
+    let nextWanted = 0
     const outcomes: (Outcome | undefined)[] = chunk.map((record, index) => {
-      if (wants?.(record) === false) return unwanted
+      if (record !== wanted[nextWanted]) return unwanted
+      nextWanted++
       const parent = traceOf(record.headers)
       const trace = parent && childOf(parent)
       if (trace) traced.set(index, { parent, trace })

@@ -130,7 +130,7 @@ function createPass(
     }
     const { runner, whyNoForest, memoryBytes } = trial
     const { onnxruntime, forest } = trial.microsecondsPerRow
-    const microsecondsPerRow = runner === 'forest' ? (forest ?? NaN) : onnxruntime
+    const microsecondsPerRow = trial.microsecondsPerRow[runner] ?? NaN
     if (microsecondsPerRow > settings.maxMicrosecondsPerRow) {
       throw new ModelRefused(
         'too-slow',

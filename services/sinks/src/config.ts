@@ -3,12 +3,14 @@ import { baseConfig, portWithDefault } from '@churnstream/runtime'
 import { services } from '@churnstream/topology'
 import { z } from 'zod'
 
+export const databaseUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must be postgresql://user:password@host:port/database',
+})
+
 export const config = baseConfig.extend({
   HTTP_PORT: portWithDefault(services.sinks.port),
-  DATABASE_URL: z.url({
-    protocol: /^postgres(ql)?$/,
-    error: 'must be postgresql://user:password@host:port/database',
-  }),
+  DATABASE_URL: databaseUrl,
   /** Partitions are written beside each other: connections held at most. */
   DATABASE_MAX_CONNECTIONS: z.coerce.number().int().min(1).default(8),
   DATABASE_STATEMENT_TIMEOUT_MS: z.coerce.number().int().min(100).default(10_000),

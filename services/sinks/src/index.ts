@@ -1,4 +1,5 @@
 // What do tests and batches need of the sinks? Their parts, without a broker.
+export { databaseUrl } from './config.ts'
 export { insertScores, toColumns, type ScoreRow } from './core/columns.ts'
 export {
   RowRefused,

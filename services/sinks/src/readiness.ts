@@ -1,10 +1,9 @@
 // Is the database there, with our tables?
-import { TransientError, messageOf, type Health, type Log } from '@churnstream/runtime'
+import { TransientError, messageOf, untilUp, type Health, type Log } from '@churnstream/runtime'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Database, Session } from './database.ts'
 import { migrate } from './migrations.ts'
 
-const retryMs = 1_000
 const probeMs = 5_000
 
 /** Waits for a database that is away, then applies what is missing. */
@@ -14,20 +13,11 @@ export async function prepareDatabase(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  health.waitFor('database', 'applying migrations')
-  while (!signal.aborted) {
-    try {
-      const applied = await migrate(database)
-      if (applied.length > 0) log.info({ applied }, 'migrations applied')
-      health.ready('database')
-      return
-    } catch (error) {
-      if (!(error instanceof TransientError)) throw error
-      health.waitFor('database', messageOf(error))
-      log.warn({ reason: messageOf(error), waitMs: retryMs }, 'the database is asked again')
-      await delay(retryMs, undefined, { signal }).catch(() => undefined)
-    }
+  const work = async (): Promise<void> => {
+    const applied = await migrate(database)
+    if (applied.length > 0) log.info({ applied }, 'migrations applied')
   }
+  await untilUp('database', 'applying migrations', work, { health, log, signal })
 }
 
 /** Keeps readiness true to the database also while no scores arrive. */

@@ -1,5 +1,5 @@
 // npm run topics: has the cluster every topic of the topology? Makes those that are missing.
-import { openCluster } from '@churnstream/runtime'
+import { openCluster, runMain } from '@churnstream/runtime'
 import { clusterTopics } from '@churnstream/topology'
 import { parseArgs } from 'node:util'
 
@@ -14,7 +14,7 @@ The principal is topic-admin; services may make no topics.`
 const { values } = parseArgs({ options: { help: { type: 'boolean', default: false } } })
 
 if (values.help) console.log(usage)
-else await makeTopics().catch(fail)
+else await runMain(makeTopics)
 
 async function makeTopics(): Promise<void> {
   const { kafka } = openCluster(process.env, 'topics')
@@ -25,9 +25,4 @@ async function makeTopics(): Promise<void> {
   } finally {
     await kafka.close()
   }
-}
-
-function fail(error: Error) {
-  console.error(error.message)
-  process.exitCode = 1
 }

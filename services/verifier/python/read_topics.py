@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from churn_orchestration.msk_token import msk_token
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
@@ -23,7 +24,6 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
-from msk_token import msk_token
 
 FRAME = struct.Struct(">qqiii")
 ANSWER_SECONDS = 30

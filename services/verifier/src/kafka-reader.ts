@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const script = fileURLToPath(new URL('../python/read_topics.py', import.meta.url))
+/** Where Python finds how a role of AWS enters: the orchestration's own piece. */
+const pythonPath = fileURLToPath(new URL('../../orchestration/src/', import.meta.url))
 const headBytes = 28
 
 export interface RawRecord {
@@ -46,7 +48,9 @@ export function openKafkaReader(
   python: string,
   env: Readonly<Record<string, string | undefined>>,
 ): KafkaReader {
-  const child: ChildProcessWithoutNullStreams = spawn(python, [script], { env })
+  const child: ChildProcessWithoutNullStreams = spawn(python, [script], {
+    env: { ...env, PYTHONPATH: pythonPath },
+  })
   let complaint = ''
   createInterface({ input: child.stderr }).on('line', (line) => {
     complaint = `${complaint}\n${line}`.slice(-2_000)

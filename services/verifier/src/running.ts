@@ -23,9 +23,9 @@ const config = clusterConfig.extend({
 
 /** @throws Error when something that is needed is missing or away */
 export async function verifyRunning(options: VerifyRunningOptions): Promise<Verified> {
-  const { DATABASE_URL: databaseUrl, ...cluster } = loadConfig(config, options.variables)
-  // For Python, whose clients know no files.
+  // For Python too, whose clients know no files.
   const variables = withSecrets(options.variables)
+  const { DATABASE_URL: databaseUrl, ...cluster } = loadConfig(config, variables)
   const base = await findPython()
   const python = base.python === undefined ? undefined : venvPython(base.version)
   if (python === undefined || !existsSync(python)) {

@@ -4,9 +4,6 @@ import { toYaml } from './manifest.ts'
 import { listenerPeers, networkPolicies } from './network.ts'
 import { scalers } from './scalers.ts'
 
-export * from './cluster.ts'
-export { neighbours } from './neighbours.ts'
-
 const folder = 'k8s/base/derived'
 
 /** Content by path. */

@@ -32,13 +32,6 @@ export const kafkaUsers = (): Manifest[] =>
     }))
 
 const toAcl = ({ resource, name, pattern, operations }: Omit<AclRule, 'principal'>) => ({
-  resource:
-    resource === 'cluster'
-      ? { type: resource }
-      : {
-          type: resource,
-          name,
-          patternType: pattern === 'prefixed' ? 'prefix' : pattern,
-        },
+  resource: { type: resource, name, patternType: pattern === 'prefixed' ? 'prefix' : pattern },
   operations,
 })

@@ -1,9 +1,8 @@
 // Who may open a connection to whom? Everybody else may not.
-import { services, type Dependency } from '../../src/index.ts'
+import { processes, services, type Dependency, type Process } from '../../src/index.ts'
 import { clusterName, kafkaPort, otherNamespaces } from './cluster.ts'
 import type { Manifest } from './manifest.ts'
 import { labelsOf, mlflow, neighbours, schemaRegistry, type Neighbour } from './neighbours.ts'
-import { processes, type Process } from './processes.ts'
 
 type Labels = Readonly<Record<string, string>>
 

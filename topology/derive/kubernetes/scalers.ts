@@ -1,8 +1,7 @@
 // When does a service get more replicas, and never more than it has partitions for?
-import { groupOf, services } from '../../src/index.ts'
+import { groupOf, processes, services, type Process } from '../../src/index.ts'
 import { bootstrapServers, clusterCaSecret, userSecretPrefix } from './cluster.ts'
 import type { Manifest } from './manifest.ts'
-import { processes, type Process } from './processes.ts'
 
 /** Its principal on the cluster. */
 const autoscaler = 'autoscaler'

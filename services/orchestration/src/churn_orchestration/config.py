@@ -21,6 +21,12 @@ SECRETS = (
 )
 
 
+def user_of(server: str) -> tuple[str, str] | None:
+    """Who asks, by SERVER_USERNAME and SERVER_PASSWORD; None for a server that asks for nobody."""
+    name = os.environ.get(f"{server}_USERNAME", "")
+    return (name, os.environ.get(f"{server}_PASSWORD", "")) if name else None
+
+
 @dataclass(frozen=True)
 class Settings:
     """Read once, when the definitions are loaded; addresses and keys are read by the resources."""

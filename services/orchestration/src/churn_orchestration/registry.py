@@ -1,6 +1,5 @@
 """Which model serves a market, and where are its files?"""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 import requests
 
+from .config import user_of
 from .errors import RefusedError, TroubleError
 from .objects import Bucket
 
@@ -85,7 +85,8 @@ class Registry(dg.ConfigurableResource):
     def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any] | None:  # noqa: ANN401
         url = f"{self.tracking_uri.rstrip('/')}/api/2.0/mlflow/{path}"
         try:
-            answer = requests.request(method, url, timeout=ANSWER_SECONDS, auth=user(), **content)
+            auth = user_of("MLFLOW_TRACKING")
+            answer = requests.request(method, url, timeout=ANSWER_SECONDS, auth=auth, **content)
         except (requests.ConnectionError, requests.Timeout) as error:
             raise TroubleError(f"MLflow does not answer at {self.tracking_uri}: {error}") from error
         except requests.RequestException as error:
@@ -103,9 +104,3 @@ class Registry(dg.ConfigurableResource):
         if body.get("error_code") in ABSENT or missing_alias:
             return None
         raise RefusedError(f"MLflow answers {answer.status_code}: {body.get('message')}")
-
-
-def user() -> tuple[str, str] | None:
-    """By the names that MLflow's own client knows; None for a server that asks for nobody."""
-    name = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
-    return (name, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if name else None

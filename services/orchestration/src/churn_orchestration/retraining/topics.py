@@ -21,7 +21,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from ..config import SETTINGS
+from ..config import SETTINGS, user_of
 from ..errors import RefusedError, TroubleError
 from ..msk_token import msk_token
 
@@ -228,8 +228,7 @@ class Topics(dg.ConfigurableResource):
 
     def _registry(self, method: str, path: str, **content: Any) -> requests.Response:  # noqa: ANN401
         url = f"{self.registry_url.rstrip('/')}/{path}"
-        user = os.environ.get("SCHEMA_REGISTRY_USERNAME", "")
-        auth = (user, os.environ.get("SCHEMA_REGISTRY_PASSWORD", "")) if user else None
+        auth = user_of("SCHEMA_REGISTRY")
         try:
             answer = requests.request(method, url, timeout=ANSWER_SECONDS, auth=auth, **content)
         except requests.RequestException as error:
