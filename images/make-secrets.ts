@@ -1,12 +1,10 @@
 // node images/make-secrets.ts: which passwords and keys does this installation of compose have?
 import { makeApiKey } from '@churnstream/ingestion'
-import { randomBytes, randomUUID } from 'node:crypto'
+import { databases, makeClusterId, makeFernetKey } from '@churnstream/topology/local'
+import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-
-/** Each database has an owner of its own. */
-const databases = ['mlflow', 'registry', 'churnstream', 'dagster', 'warehouse'] as const
 
 const secret = (): string => randomBytes(24).toString('hex')
 
@@ -34,15 +32,9 @@ export function chooseSecrets(): Record<string, string> {
     'database-url': urlOf('churnstream'),
     'databases.sql': lines(...databaseLines),
     'grafana-password': secret(),
-    'kafka.env': lines(
-      // A leading dash would be taken for an option.
-      `CLUSTER_ID=A${Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url').slice(1)}`,
-    ),
+    'kafka.env': lines(`CLUSTER_ID=${makeClusterId()}`),
     'mlflow-database-url': urlOf('mlflow'),
-    'mlflow-webhook-key': randomBytes(32)
-      .toString('base64')
-      .replaceAll('+', '-')
-      .replaceAll('/', '_'),
+    'mlflow-webhook-key': makeFernetKey(),
     'postgres-password': secret(),
     'registry.properties': lines(`apicurio.datasource.password=${passwords['registry']}`),
     's3.env': lines(`ROOT_ACCESS_KEY=${s3.accessKeyId}`, `ROOT_SECRET_KEY=${s3.secretAccessKey}`),

@@ -77,18 +77,22 @@ export function lock(path: string) {
 function chooseSecrets(): Secrets {
   return {
     layoutVersion,
-    // Its tools would take a leading dash for an option.
-    kafkaClusterId: Buffer.from(randomUUID().replaceAll('-', ''), 'hex')
-      .toString('base64url')
-      .replace(/^-/, 'A'),
+    kafkaClusterId: makeClusterId(),
     postgresPassword: randomBytes(18).toString('hex'),
     s3AccessKeyId: randomBytes(10).toString('hex'),
     s3SecretAccessKey: randomBytes(20).toString('hex'),
-    // A Fernet key is url-safe base64 with its padding.
-    mlflowWebhookKey: randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_'),
+    mlflowWebhookKey: makeFernetKey(),
     mlflowWebhookSecret: randomBytes(32).toString('hex'),
   }
 }
+
+/** Of Kafka, whose tools would take a leading dash for an option. */
+export const makeClusterId = (): string =>
+  Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url').replace(/^-/, 'A')
+
+/** Url-safe base64 with its padding. */
+export const makeFernetKey = (): string =>
+  randomBytes(32).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
 
 function readStamp(stamp: string): Secrets {
   try {

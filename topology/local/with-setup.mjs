@@ -175,14 +175,9 @@ function missing(python, prometheus) {
 /** Dagster takes another 400 MB: only for what runs it. */
 function pythonFolders() {
   const runsDagster =
-    ['orchestrate.ts', 'test-run.ts'].includes(basename(script ?? '')) ||
-    scriptArgs.some((argument, index) => {
-      const option = scriptArgs[index - 1]
-      return (
-        /^--(with=dagster|scenario(=|$))/.test(argument) ||
-        (option === '--with' && argument === 'dagster')
-      )
-    })
+    basename(script ?? '') === 'orchestrate.ts' ||
+    wants('dagster') ||
+    scriptArgs.some((argument) => /^--scenario(=|$)/.test(argument))
   const training = ['training', 'Python packages']
   return runsDagster ? [training, ['orchestration', 'Dagster packages']] : [training]
 }

@@ -4,9 +4,10 @@ import { simulate } from '@churnstream/simulator'
 import { services, topics } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openActivityWriter } from '../pipeline/activity.ts'
-import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import type { Pipeline } from '../pipeline/pipeline.ts'
 import { progressOf } from '../pipeline/progress.ts'
 import { firstEvents } from '../pipeline/steps.ts'
+import { startBreakable } from './breakable.ts'
 
 const eventsPerSecond = 5_000
 const warmUpSeconds = 30
@@ -27,17 +28,15 @@ export async function benchMonitor(options: {
   readonly onProgress: (line: string) => void
 }): Promise<Record<string, number | string>> {
   const { dataDir, signal, onProgress } = options
-  const failed = new AbortController()
-  const running = AbortSignal.any([signal, failed.signal])
-  await using pipeline = await startPipeline({
+  const started = await startBreakable({
     dataDir,
-    ports: 'free',
     modelSize: 'demo',
     services: ['features', 'scorer', 'registryBridge', 'monitor'],
-    signal: running,
+    signal,
     onProgress,
-    onFailure: (message) => failed.abort(new Error(message)),
   })
+  await using pipeline = started.pipeline
+  const { running } = started
   const writer = await openActivityWriter(
     pipeline.kafka,
     new Schemas({ url: pipeline.stack.registry.url }),

@@ -5,8 +5,9 @@ import { drive, postEvents } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
 import { depositOf } from '../pipeline/deposit.ts'
-import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import type { Pipeline } from '../pipeline/pipeline.ts'
 import { lastYear } from '../pipeline/steps.ts'
+import { startBreakable } from './breakable.ts'
 
 const othersPerSecond = 400
 const warmUpMs = 15_000
@@ -31,16 +32,9 @@ export async function benchNoisy(options: {
   readonly onProgress: (line: string) => void
 }): Promise<Record<string, number | string>> {
   const { dataDir, signal, onProgress } = options
-  const failed = new AbortController()
-  const running = AbortSignal.any([signal, failed.signal])
-  await using pipeline = await startPipeline({
-    dataDir,
-    ports: 'free',
-    modelSize: 'small',
-    signal: running,
-    onProgress,
-    onFailure: (message) => failed.abort(new Error(message)),
-  })
+  const started = await startBreakable({ dataDir, modelSize: 'small', signal, onProgress })
+  await using pipeline = started.pipeline
+  const { running } = started
   await using others = await startOthers(pipeline, running)
   await delay(warmUpMs, undefined, { signal: running })
 

@@ -4,11 +4,12 @@ import { createMlflow, type Mlflow } from '@churnstream/registry-bridge'
 import { rssBytesOf } from '@churnstream/topology/local'
 import { setTimeout as delay } from 'node:timers/promises'
 import { championAlias, championVersion, modelName, trainModel } from '../pipeline/model.ts'
-import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import type { Pipeline } from '../pipeline/pipeline.ts'
 import { openFolders } from '../rollout/folder.ts'
 import { watchScores } from '../rollout/scores.ts'
 import { medianOf, swapUnderLoad } from '../rollout/swaps.ts'
 import { streamVectors } from '../rollout/vectors.ts'
+import { startBreakable } from './breakable.ts'
 
 const freshVersions = 25
 const polledVersions = 3
@@ -33,18 +34,17 @@ export async function benchRollout(options: {
   readonly onProgress: (line: string) => void
 }): Promise<RolloutFigures> {
   const { dataDir, signal, onProgress } = options
-  const failed = new AbortController()
-  const start = (bridge: Record<string, string | undefined>) =>
-    startPipeline({
+  const start = async (bridge: Record<string, string | undefined>): Promise<Pipeline> => {
+    const { pipeline } = await startBreakable({
       dataDir,
-      ports: 'free',
       modelSize: 'demo',
       services: ['registryBridge', 'scorer'],
       env: { registryBridge: bridge },
-      signal: AbortSignal.any([signal, failed.signal]),
+      signal,
       onProgress,
-      onFailure: (message) => failed.abort(new Error(message)),
     })
+    return pipeline
+  }
   const benchOf = (pipeline: Pipeline): Bench => ({
     pipeline,
     schemas: new Schemas({ url: pipeline.stack.registry.url }),

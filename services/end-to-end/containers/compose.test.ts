@@ -1,5 +1,5 @@
 // Does docker-compose.yml say what the topology and the services' own configuration say?
-import { secretNames } from '@churnstream/runtime'
+import { clusterConfig, secretNames } from '@churnstream/runtime'
 import {
   connectVariables,
   processIds,
@@ -186,7 +186,6 @@ async function configOf(workspace: string): Promise<z.ZodType> {
 
 async function readBy(workspace: string): Promise<string[]> {
   // Where it is a command it reads what leads to the cluster.
-  const { clusterConfig } = await import('@churnstream/runtime')
   if (workspace === 'topic-admin') return Object.keys(clusterConfig.shape)
   let config = (await configOf(workspace)) as z.ZodType & { shape?: object; in?: z.ZodType }
   while (config.shape === undefined && config.in !== undefined) config = config.in

@@ -8,7 +8,6 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { Client } from 'pg'
 import {
   GenericContainer,
   PullPolicy,
@@ -19,6 +18,7 @@ import {
 } from 'testcontainers'
 import { buildImages, hasLocalBase, images } from '../../../images/build.ts'
 import { ensureModel } from '../pipeline/model.ts'
+import { rowsOf } from '../pipeline/rows.ts'
 
 process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true'
 
@@ -121,15 +121,8 @@ async function stopped(container: StartedTestContainer, name: string): Promise<n
   return State.ExitCode
 }
 
-async function rowsOf(database: string, statement: string): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString: stack.postgres.url(database) })
-  await client.connect()
-  try {
-    return (await client.query<Record<string, unknown>>(statement)).rows
-  } finally {
-    await client.end()
-  }
-}
+const rowsIn = (database: string, statement: string): Promise<Record<string, unknown>[]> =>
+  rowsOf(stack.postgres.url(database), statement)
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 120_000
@@ -248,9 +241,9 @@ test(
       [warehouse, `${warehouse}.score_history`],
     ] as const) {
       await until(`${events} rows in ${table}`, async () => {
-        return (await rowsOf(database, count(table)))[0]?.['causes'] === events
+        return (await rowsIn(database, count(table)))[0]?.['causes'] === events
       })
-      assert.deepEqual((await rowsOf(database, count(table)))[0], whole, table)
+      assert.deepEqual((await rowsIn(database, count(table)))[0], whole, table)
     }
     onProgress(`${events} events became ${events} scores in PostgreSQL and in the warehouse`)
 

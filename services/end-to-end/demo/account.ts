@@ -9,7 +9,7 @@ import {
 } from '@churnstream/schemas'
 import { parseDeadLetter, type ConsumedRecord, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, deadLetterTopic, topics, type Topic } from '@churnstream/topology'
-import { Client } from 'pg'
+import { rowsOf } from '../pipeline/rows.ts'
 
 /** Where each topic ended before the run: what follows belongs to the run. */
 export type Marks = ReadonlyMap<string, readonly bigint[]>
@@ -110,21 +110,16 @@ const causeOf = (score: ChurnScore): string =>
   `${score.causeTopic} ${score.causePartition} ${score.causeOffset} ${score.playerId}`
 
 async function storedCauses(databaseUrl: string, marks: Marks): Promise<string[]> {
-  const client = new Client({ connectionString: databaseUrl })
-  await client.connect()
-  try {
-    const starts = marks.get(topics.playerActivity.name) ?? []
-    const { rows } = await client.query<{ cause: string }>(
-      `SELECT concat_ws(' ', cause_topic, cause_partition, cause_offset, player_id) AS cause
-         FROM score_history
-         JOIN unnest($1::bigint[]) WITH ORDINALITY AS starts (first_offset, ordinal)
-           ON cause_partition = ordinal - 1 AND cause_offset >= first_offset`,
-      [starts.map(String)],
-    )
-    return rows.map(({ cause }) => cause)
-  } finally {
-    await client.end()
-  }
+  const starts = marks.get(topics.playerActivity.name) ?? []
+  const rows = await rowsOf<{ cause: string }>(
+    databaseUrl,
+    `SELECT concat_ws(' ', cause_topic, cause_partition, cause_offset, player_id) AS cause
+       FROM score_history
+       JOIN unnest($1::bigint[]) WITH ORDINALITY AS starts (first_offset, ordinal)
+         ON cause_partition = ordinal - 1 AND cause_offset >= first_offset`,
+    [starts.map(String)],
+  )
+  return rows.map(({ cause }) => cause)
 }
 
 async function* raw(

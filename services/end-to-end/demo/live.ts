@@ -1,7 +1,8 @@
 // What does the demo see while it runs?
-import { DecodeProblem, Decoder, type LoadReport, type Schemas } from '@churnstream/schemas'
+import type { LoadReport, Schemas } from '@churnstream/schemas'
 import { messageOf, type Follower, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, deadLetterTopic, topics } from '@churnstream/topology'
+import { watchRecords } from '../pipeline/records.ts'
 
 /** Figures for the eye; the report counts again from the topics. */
 export interface Live {
@@ -30,8 +31,6 @@ export interface WatchOptions {
 }
 
 export function watch({ kafka, schemas, onNotice, onFailure }: WatchOptions): Live {
-  const decoder = new Decoder('churn-score')
-  const reportDecoder = new Decoder('load-report')
   const verdicts = new Map<string, string>()
   const dueAt = new Map<string, number>()
   const acknowledged = new Set<string>()
@@ -44,53 +43,38 @@ export function watch({ kafka, schemas, onNotice, onFailure }: WatchOptions): Li
   let modelVersion = 'none yet'
   let firstScoreAt: number | undefined
   let isLive = false
-  let decoding: Promise<void> = Promise.resolve()
 
-  const followers: Follower[] = [
-    kafka.follow(
-      topics.churnScores.name,
-      (records) => {
-        const visibleAt = performance.now()
-        decoding = decoding.then(async () => {
-          await schemas.prepare(
-            decoder,
-            records.map(({ value }) => value),
-          )
-          for (const { value } of records) {
-            const score = decoder.decode(value)
-            if (score instanceof DecodeProblem) continue
-            scores++
-            firstScoreAt ??= visibleAt
-            modelVersion = `${score.modelName} version ${score.modelVersion}`
-            if (score.trigger === 'activity') arrive(score.causeEventId, visibleAt)
-          }
-        })
-        decoding.catch((error: unknown) => onFailure(`reading scores: ${messageOf(error)}`))
+  const connection = { kafka, schemas }
+  const watched = [
+    watchRecords(
+      connection,
+      topics.churnScores,
+      (score, { seenAt }) => {
+        scores++
+        firstScoreAt ??= seenAt
+        modelVersion = `${score.modelName} version ${score.modelVersion}`
+        if (score.trigger === 'activity') arrive(score.causeEventId, seenAt)
       },
-      { from: 'end' },
+      { onFailure, from: 'end' },
     ),
-    kafka.follow(topics.loadReports.name, (records) => {
-      decoding = decoding.then(async () => {
-        const values = records.flatMap(({ value }) => (value === null ? [] : [value]))
-        await schemas.prepare(reportDecoder, values)
-        for (const { key, value } of records) {
-          const report = value === null ? undefined : reportDecoder.decode(value)
-          if (report === undefined || report instanceof DecodeProblem) continue
-          const name = key?.toString() ?? ''
-          const notice = verdictText(report)
-          if (isLive && notice !== undefined && verdicts.get(name) !== notice) onNotice(notice)
-          if (notice !== undefined) verdicts.set(name, notice)
-        }
-      })
-      decoding.catch((error: unknown) => onFailure(`reading load reports: ${messageOf(error)}`))
-    }),
-    ...clusterTopics()
-      .filter(({ name }) => name.endsWith(deadLetterTopic({ name: '' })))
-      .map(({ name }) =>
-        kafka.follow(name, (records) => void (deadLetters += records.length), { from: 'end' }),
-      ),
+    watchRecords(
+      connection,
+      topics.loadReports,
+      (report, { key }) => {
+        const name = key?.toString() ?? ''
+        const notice = verdictText(report)
+        if (isLive && notice !== undefined && verdicts.get(name) !== notice) onNotice(notice)
+        if (notice !== undefined) verdicts.set(name, notice)
+      },
+      { onFailure },
+    ),
   ]
-  for (const { finished } of followers) {
+  const counted: Follower[] = clusterTopics()
+    .filter(({ name }) => name.endsWith(deadLetterTopic({ name: '' })))
+    .map(({ name }) =>
+      kafka.follow(name, (records) => void (deadLetters += records.length), { from: 'end' }),
+    )
+  for (const { finished } of counted) {
     finished.catch((error: unknown) => onFailure(`reading the topics: ${messageOf(error)}`))
   }
 
@@ -133,11 +117,9 @@ export function watch({ kafka, schemas, onNotice, onFailure }: WatchOptions): Li
       if (!scoredEarly.delete(eventId)) unscored.add(eventId)
     },
     async stop() {
-      await Promise.all(followers.map((follower) => follower.stop()))
-      await decoding
+      await Promise.all([...watched, ...counted].map((one) => one.stop()))
     },
-    caughtUp: Promise.all(followers.map((follower) => follower.caughtUp)).then(async () => {
-      await decoding
+    caughtUp: Promise.all([...watched, ...counted].map((one) => one.caughtUp)).then(() => {
       isLive = true
     }),
   }

@@ -1,4 +1,5 @@
 // Is there a champion in MLflow, and if not, how is the sample model made?
+import { aliases, createMlflow } from '@churnstream/registry-bridge'
 import { buildTrainingSet } from '@churnstream/replay'
 import type { Simulation } from '@churnstream/simulator'
 import type { Stack } from '@churnstream/topology/local'
@@ -11,7 +12,7 @@ import { simulatedHistory } from './simulated-history.ts'
 const trainingFolder = fileURLToPath(new URL('../../training/', import.meta.url))
 
 export const modelName = 'churn-default'
-export const championAlias = 'champion'
+export const championAlias = aliases.champion
 
 /** What a model learns from: simulated history up to its end. */
 export interface Lesson {
@@ -115,29 +116,12 @@ export async function trainModel(
   return version
 }
 
-/** The version that MLflow's alias names, as MLflow says it. */
+/** The version that MLflow's alias names. */
 export async function championVersion(
   mlflowUrl: string,
   user?: { readonly username: string; readonly password: string },
 ): Promise<string | undefined> {
-  const query = new URLSearchParams({ name: modelName, alias: championAlias }).toString()
-  const url = `${mlflowUrl}/api/2.0/mlflow/registered-models/alias?${query}`
-  const pair = Buffer.from(`${user?.username}:${user?.password}`).toString('base64')
-  const response = await fetch(url, {
-    headers: user === undefined ? {} : { authorization: `Basic ${pair}` },
-    signal: AbortSignal.timeout(20_000),
-  })
-  const body = (await response.json()) as {
-    model_version?: { version: string }
-    error_code?: string
-    message?: string
-  }
-  if (response.ok) return body.model_version?.version
-  const absent = ['RESOURCE_DOES_NOT_EXIST', 'INVALID_PARAMETER_VALUE', 'NOT_FOUND']
-  if (absent.includes(body.error_code ?? '')) return undefined
-  throw new Error(
-    `MLflow answers ${response.status} for ${modelName}@${championAlias}: ${body.message}`,
-  )
+  return (await createMlflow(mlflowUrl, user).model(modelName))?.aliases[championAlias]
 }
 
 async function lastJsonLine(file: string): Promise<Record<string, unknown>> {

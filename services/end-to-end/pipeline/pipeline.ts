@@ -137,21 +137,25 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       logFile: join(logDir, `${services[id].name}.log`),
       env: { ...environment.variables, ...ownVariables(id), ...options.env?.[id], ...env },
     })
-  const start = (id: ServiceId, env?: Record<string, string>): void => {
-    const child = spawn(id, env)
-    processes.set(id, child)
+  const failWhenEnded = (child: OwnedProcess): void => {
     void child.exited.then((exit) => {
       if (!exit.asked && !signal.aborted) onFailure(ended(child.name, exit, tailOf(child.logFile)))
     })
   }
+  const start = (id: ServiceId, env?: Record<string, string>): void => {
+    const child = spawn(id, env)
+    processes.set(id, child)
+    failWhenEnded(child)
+  }
   ids.forEach((id) => start(id))
   await Promise.all(ids.map((id) => untilReady(services[id].name, urls[id], signal)))
   onProgress('all services are ready')
+  let keeper: OwnedProcess | undefined
   if (options.warehouse === true) {
-    const keeper = await startWarehouse(stack, options)
-    void keeper.exited.then((exit) => {
-      if (!exit.asked && !signal.aborted) onFailure(ended(warehouse, exit, tailOf(keeper.logFile)))
-    })
+    const port = await chooseWarehousePort(ports)
+    keeper = spawnWarehouse(stack, options, port)
+    failWhenEnded(keeper)
+    await untilReady(warehouse, `http://127.0.0.1:${port}`, signal)
     onProgress('the warehouse is filled from now on')
   }
   const dagster =
@@ -190,7 +194,8 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
         ([id, { pid }]) => [services[id].name, rssBytesOf(pid)] as const,
       )
       const orchestration = dagster === undefined ? {} : { dagster: dagster.rssBytes() }
-      return { ...stack.rssBytes(), ...Object.fromEntries(own), ...orchestration }
+      const filling = keeper === undefined ? {} : { [warehouse]: rssBytesOf(keeper.pid) }
+      return { ...stack.rssBytes(), ...Object.fromEntries(own), ...filling, ...orchestration }
     },
     async [Symbol.asyncDispose]() {
       // Together, so that the drains overlap; the servers outlive them.
@@ -209,14 +214,19 @@ function writeApiKey(dataDir: string): { apiKey: string; apiKeysFile: string } {
   return { apiKey: key, apiKeysFile }
 }
 
-/** Makes the tables and keeps Kafka Connect's connectors running. */
-async function startWarehouse(
-  stack: Stack,
-  { dataDir, ports, signal, repository: from = repository }: PipelineOptions,
-): Promise<OwnedProcess> {
+async function chooseWarehousePort(ports: PipelineOptions['ports']): Promise<number> {
   const { port, release } = await holdPort(ports === 'usual' ? warehousePort : 0, warehouse)
   await release()
-  const child = stack.spawn({
+  return port
+}
+
+/** Makes the tables and keeps Kafka Connect's connectors running. */
+function spawnWarehouse(
+  stack: Stack,
+  { dataDir, repository: from = repository }: PipelineOptions,
+  port: number,
+): OwnedProcess {
+  return stack.spawn({
     name: warehouse,
     command: process.execPath,
     args: [join(from, 'services', warehouse, 'src', 'main.ts')],
@@ -228,8 +238,6 @@ async function startWarehouse(
       HTTP_PORT: String(port),
     },
   })
-  await untilReady(warehouse, `http://127.0.0.1:${port}`, signal)
-  return child
 }
 
 /** A service's job is its name, as in observability/. */

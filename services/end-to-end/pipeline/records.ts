@@ -18,6 +18,9 @@ export interface Watching {
 export interface Place {
   readonly partition: number
   readonly offset: bigint
+  readonly key: Buffer | null
+  /** By performance.now(), before it was decoded. */
+  readonly seenAt: number
 }
 
 /** In the order of each partition; what cannot be read is for the services that must act on it. */
@@ -34,15 +37,16 @@ export function watchRecords<N extends RecordName>(
   const follower = kafka.follow(
     topic.name,
     (records, partition) => {
+      const seenAt = performance.now()
       taking = taking.then(async () => {
         await schemas.prepare(
           decoder,
           records.flatMap(({ value }) => (value === null ? [] : [value])),
         )
-        for (const { value, offset } of records) {
+        for (const { key, value, offset } of records) {
           const record = value === null ? undefined : decoder.decode(value)
           if (record === undefined || record instanceof DecodeProblem) continue
-          take(record, { partition, offset })
+          take(record, { partition, offset, key, seenAt })
         }
       })
       taking.catch(fail)

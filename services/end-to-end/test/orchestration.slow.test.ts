@@ -9,9 +9,9 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import { Client } from 'pg'
 import { listenForNotices, untilFound, type Notices } from '../pipeline/dagster-watch.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { rowsOf } from '../pipeline/rows.ts'
 
 const dayMs = 86_400_000
 const withinMs = 600_000
@@ -274,15 +274,8 @@ async function published(): Promise<Record<string, unknown>[]> {
   )
 }
 
-async function query(text: string, values: unknown[]): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString: pipeline.stack.postgres.url('churnstream') })
-  await client.connect()
-  try {
-    return (await client.query<Record<string, unknown>>(text, values)).rows
-  } finally {
-    await client.end()
-  }
-}
+const query = (text: string, values: unknown[]): Promise<Record<string, unknown>[]> =>
+  rowsOf(pipeline.stack.postgres.url('churnstream'), text, values)
 
 /** The newest first. */
 async function runsOf(job: string): Promise<Run[]> {

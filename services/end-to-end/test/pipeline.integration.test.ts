@@ -12,13 +12,13 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { Client } from 'pg'
 import { clockRecords } from '@churnstream/ingestion'
 import { depositOf } from '../pipeline/deposit.ts'
 import { firstEvents } from '../pipeline/steps.ts'
 import { markEnds, takeAccount, type Account } from '../demo/account.ts'
 import { championAlias, championVersion, modelName, trainModel } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { rowsOf } from '../pipeline/rows.ts'
 
 const dayMs = 86_400_000
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-pipeline-'))
@@ -254,12 +254,10 @@ test('pipeline - a new champion takes over between batches, and no record is los
 })
 
 async function storedScores(version: string | undefined): Promise<number> {
-  const client = new Client({ connectionString: pipeline.stack.postgres.url('churnstream') })
-  await client.connect()
   const query = 'SELECT count(*)::int AS n FROM score_history WHERE model_version = $1'
-  const { rows } = await client.query<{ n: number }>(query, [version])
-  await client.end()
-  return rows[0]?.n ?? 0
+  const url = pipeline.stack.postgres.url('churnstream')
+  const [row] = await rowsOf<{ n: number }>(url, query, [version])
+  return row?.n ?? 0
 }
 
 /** As a data scientist does it: MLflow's own API, none of our code. */

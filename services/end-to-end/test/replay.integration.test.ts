@@ -17,11 +17,11 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { Client } from 'pg'
 import { killed, runCommand, type Ended } from '../pipeline/command.ts'
 import { championVersion, modelName } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { firstEvents } from '../pipeline/steps.ts'
+import { rowsOf } from '../pipeline/rows.ts'
 
 const script = fileURLToPath(new URL('../../replay/src/main.ts', import.meta.url))
 const dayMs = 86_400_000
@@ -244,13 +244,11 @@ test('replay - into S3 and published: the slot shows each player and instant onc
   for (const score of await scoresIn(backfillScores.name, 'whole')) {
     newest.set(`${score.playerId} ${score.asOf}`, score)
   }
-  const client = new Client({ connectionString: pipeline.stack.postgres.url('churnstream') })
-  await client.connect()
-  const { rows } = await client.query<{ player_id: string; as_of: Date; score: number }>(
+  const rows = await rowsOf<{ player_id: string; as_of: Date; score: number }>(
+    pipeline.stack.postgres.url('churnstream'),
     'SELECT player_id, as_of, score FROM published_scores WHERE slot = $1',
     [slot],
   )
-  await client.end()
   assert.equal(rows.length, newest.size)
   assert.equal(first.published?.rows, newest.size)
   for (const { player_id: playerId, as_of: asOf, score } of rows) {

@@ -11,15 +11,6 @@ output "port" {
   value = 9098
 }
 
-output "password_bootstrap_servers" {
-  description = "TLS and SCRAM-SHA-512; empty where nobody has a password."
-  value       = aws_msk_cluster.this.bootstrap_brokers_sasl_scram
-}
-
-output "password_port" {
-  value = 9096
-}
-
 output "security_group_id" {
   value = aws_security_group.this.id
 }
@@ -32,8 +23,4 @@ output "policies" {
 output "acl_administration" {
   description = "For whoever writes Kafka's own ACLs."
   value       = local.acl_administration
-}
-
-output "password_secret_arns" {
-  value = { for principal, secret in module.password : principal => secret.arn }
 }

@@ -10,7 +10,3 @@ output "arn_suffix" {
 output "security_group_id" {
   value = aws_security_group.this.id
 }
-
-output "domain" {
-  value = var.domain
-}

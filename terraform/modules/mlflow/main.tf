@@ -17,7 +17,7 @@ module "service" {
   replicas       = { least = var.replicas, most = var.replicas }
   policies       = { artifacts = var.artifacts_policy }
   files          = { DATABASE_CA = var.database.ca }
-  health_command = ["CMD", "python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:5000/health', timeout=4)"]
+  health_command = ["CMD", "python", "/app/images/healthcheck.py"]
 
   connections = {
     database = { security_group_id = var.database.security_group_id, port = var.database.port }

@@ -36,10 +36,7 @@ module "service" {
   environment = merge(var.environment, { DAGSTER_HOME = local.home, HOME = "/tmp" })
   secrets     = var.secrets
 
-  health_command = [
-    "CMD", "python", "-c",
-    "import urllib.request; urllib.request.urlopen('http://127.0.0.1:${local.port}/server_info', timeout=4)",
-  ]
+  health_command = ["CMD", "python", "/app/images/healthcheck.py"]
 
   http = {
     listener_arn      = var.load_balancer.listener_arn

@@ -161,8 +161,8 @@ module "kubernetes" {
     local.policies,
     local.command_policies,
     {
-      mlflow        = { artifacts = module.object_storage.write_policies["models"] }
-      orchestration = local.orchestration_policies
+      mlflow  = { artifacts = module.object_storage.write_policies["models"] }
+      dagster = local.orchestration_policies
     },
   )
 }

@@ -5,10 +5,6 @@ variable "placement" {
     region                      = string
     account_id                  = string
     vpc_id                      = string
-    subnet_ids                  = list(string)
-    cluster_arn                 = string
-    cluster_name                = string
-    namespace_id                = string
     kms_key_arn                 = string
     log_retention_days          = number
     endpoints_security_group_id = string
