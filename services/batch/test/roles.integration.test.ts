@@ -8,7 +8,7 @@ import {
   type Database,
   type ScoreRow,
 } from '@churnstream/sinks'
-import { topics } from '@churnstream/topology'
+import { received } from '@churnstream/sinks/testing'
 import { startStack, type Stack } from '@churnstream/topology/local'
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -85,28 +85,10 @@ test('prepareDatabase - without tables, who may make none ends and says who may'
   )
 })
 
-const row = (cause: number): ScoreRow => ({
-  score: {
-    playerId: 'ada',
-    market: 'gb',
-    asOf: Date.UTC(2026, 10, 1),
-    score: 0.25,
-    band: 'watch',
-    modelName: 'churn-default',
-    modelVersion: '3',
-    modelEpoch: 5,
-    trigger: 'activity',
-    causeEventId: `e-${cause}`,
-    causeTopic: topics.playerActivity.name,
-    causePartition: 2,
-    causeOffset: cause,
-    vectorPartition: 2,
-    vectorOffset: 9,
-  },
-  partition: 2,
-  offset: BigInt(cause),
-  traceId: null,
-})
+function row(n: number): ScoreRow {
+  const { value: score, offset } = received(n, { playerId: 'ada', market: 'gb' })
+  return { score, partition: 2, offset, traceId: null }
+}
 
 async function* batchRows() {
   yield [

@@ -1,4 +1,4 @@
-// What do the sinks' tests have in common? Scores with fixed times.
+// What do tests of what becomes of scores have in common? Scores with fixed times.
 import type { Received } from '@churnstream/runtime'
 import type { ChurnScore } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'

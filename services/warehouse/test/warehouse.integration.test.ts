@@ -11,6 +11,7 @@ import {
 } from '@churnstream/schemas'
 import { createKafkajsKafka, createLog, type Kafka, type Producer } from '@churnstream/runtime'
 import { openDatabase, type Database } from '@churnstream/sinks'
+import { received } from '@churnstream/sinks/testing'
 import {
   clusterTopics,
   columnsOf,
@@ -40,7 +41,6 @@ import { createConnect, type Connect } from '../src/index.ts'
 process.env['TZ'] = 'Asia/Tokyo'
 
 const { scoreHistory, playerScores } = warehouseTables
-const asOfMs = Date.UTC(2026, 10, 1, 12, 30, 0, 123)
 /** Several times what Connect waits before it asks a registry again (3 s), or a database (2 s). */
 const outageMs = 10_000
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-warehouse-'))
@@ -138,29 +138,10 @@ async function post(path: string, body: unknown): Promise<unknown> {
   return response.json()
 }
 
-let lastOffset = 0
+let made = 0
 /** Of a player's own partition, each with a cause of its own. */
-function scoreOf(playerId: string, change: Partial<ChurnScore> = {}): ChurnScore {
-  const causeOffset = lastOffset++
-  return {
-    playerId,
-    market: 'us-nj',
-    asOf: asOfMs + causeOffset * 1_000,
-    score: 0.25,
-    band: 'watch',
-    modelName: 'churn-default',
-    modelVersion: '3',
-    modelEpoch: 5,
-    trigger: 'activity',
-    causeEventId: `e-${causeOffset}`,
-    causeTopic: topics.playerActivity.name,
-    causePartition: 2,
-    causeOffset,
-    vectorPartition: 2,
-    vectorOffset: causeOffset,
-    ...change,
-  }
-}
+const scoreOf = (playerId: string, change: Partial<ChurnScore> = {}): ChurnScore =>
+  received(made++, { playerId, ...change }).value
 
 const partitionOf = (playerId: string): number =>
   Buffer.from(playerId).reduce((sum, byte) => sum + byte, 0) % topics.churnScores.partitions
