@@ -143,8 +143,9 @@ async function profileOf(): Promise<Profile> {
   const [, Bucket, prefix] = /^s3:\/\/([^/]+)\/(.+)$/.exec(event.value.artifactLocation) ?? []
   const Key = `${prefix}/reference_profile.json`
   const { Body } = await store.send(new GetObjectCommand({ Bucket, Key }))
+  const text = (await Body?.transformToString()) ?? ''
   store.destroy()
-  return parseProfile((await Body?.transformToString()) ?? '')
+  return parseProfile(text)
 }
 
 /** Topic by topic, partition by partition, without Kafka's order between them and without a restart. */
