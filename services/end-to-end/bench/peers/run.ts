@@ -1,0 +1,97 @@
+// How does one contender run: on which topics, from where, and what is left of it?
+import type { Kafka } from '@churnstream/runtime'
+import { clusterTopics, topics, type Topic } from '@churnstream/topology'
+import { tailOf, type OwnedProcess } from '@churnstream/topology/local'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Contender, Started } from './contenders.ts'
+import type { Setting } from './figures.ts'
+import type { Lab } from './lab.ts'
+import { cpuSecondsOf, peakRssMbOf } from './process-cost.ts'
+
+/** Broker and meter have the first processor, the contender the second. */
+export const processors = { servers: '0', contender: '1', both: '0-1' } as const
+
+const stableWithinMs = 60_000
+
+export interface Run extends AsyncDisposable {
+  readonly kafka: Kafka
+  readonly started: Started
+  readonly outTopic: Topic<'churn-score'>
+  /** @throws Error when one of the processes ended by itself */
+  cpuSeconds(): Record<string, number>
+  peakRssMb(): number
+  /** Until every group of the contender owns its partitions. */
+  untilStable(): Promise<void>
+}
+
+/** @param from where the contender begins to read */
+export async function startRun(
+  lab: Lab,
+  contender: Contender,
+  setting: Setting,
+  from: 'start' | 'end',
+): Promise<Run> {
+  const { admin, running } = lab
+  const kafka = lab.openKafka()
+  const id = `${contender.name}-${Date.now()}`
+  const started = await contender.start(lab, setting, id)
+  const { inTopic, outTopic, groups, ownTopics } = started
+  await forgetGroups(lab, groups)
+  await emptyTopics(lab, kafka, ownTopics)
+  const before = new Set(await admin.listTopics())
+  await kafka.ensureTopics([
+    { name: outTopic, partitions: topics.churnScores.partitions, config: {} },
+  ])
+  if (from === 'end') {
+    const partitions = (await kafka.endOffsets(inTopic)).map((end, partition) => {
+      return { partition, offset: String(end) }
+    })
+    await admin.setOffsets({ groupId: groups[0], topic: inTopic, partitions })
+  }
+  const children: OwnedProcess[] = started.processes.map((process) =>
+    lab.spawn(process, setting.cores === 1 ? processors.contender : undefined),
+  )
+  const cpuSeconds = (): Record<string, number> => {
+    running.throwIfAborted()
+    const ended = children.find(({ hasExited }) => hasExited)
+    if (ended) throw new Error(`${ended.name} ended by itself:\n${tailOf(ended.logFile)}`)
+    return Object.fromEntries(children.map(({ name, pid }) => [name, cpuSecondsOf(pid)]))
+  }
+  return {
+    kafka,
+    started,
+    outTopic: { ...topics.churnScores, name: outTopic },
+    cpuSeconds,
+    peakRssMb: () => children.reduce((sum, { pid }) => sum + peakRssMbOf(pid), 0),
+    async untilStable() {
+      const deadline = performance.now() + stableWithinMs
+      for (;;) {
+        const described = await admin.describeGroups([...groups])
+        if (described.groups.every(({ state }) => state === 'Stable')) return
+        if (performance.now() > deadline) throw new Error(`${contender.name} reads nothing`)
+        cpuSeconds()
+        await delay(200, undefined, { signal: running })
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(children.map((child) => child.stop()))
+      await kafka.close()
+      const made = (await admin.listTopics()).filter((name) => !before.has(name))
+      if (made.length > 0) await admin.deleteTopics({ topics: made })
+    },
+  }
+}
+
+/** Where they had read to. */
+async function forgetGroups({ admin }: Lab, groups: readonly string[]): Promise<void> {
+  const { groups: known } = await admin.listGroups()
+  const forgotten = groups.filter((group) => known.some(({ groupId }) => groupId === group))
+  if (forgotten.length > 0) await admin.deleteGroups(forgotten)
+}
+
+async function emptyTopics({ admin }: Lab, kafka: Kafka, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
+  await admin.deleteTopics({ topics: [...names] })
+  while ((await admin.listTopics()).some((name) => names.includes(name))) await delay(100)
+  await kafka.ensureTopics(clusterTopics().filter(({ name }) => names.includes(name)))
+}
