@@ -95,12 +95,22 @@ async function main(): Promise<number> {
             players: Number(values.players),
             rows: Number(values.rows),
           })
-    console.log(name === 'peers' ? (result as Comparison).table : toLines(result as Figures))
+    console.log(name === 'peers' ? toText(result as Comparison) : toLines(result as Figures))
     if (values.json) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`)
     return 0
   } finally {
     rmSync(dataDir, { recursive: true, force: true })
   }
+}
+
+function toText({ table, parts, limits }: Comparison): string {
+  const costs = Object.entries(parts).flatMap(([task, processes]) =>
+    Object.entries(processes).map(([name, byPart]) => {
+      const each = Object.entries(byPart).map(([part, seconds]) => `${part} ${seconds}`)
+      return `${task}, ${name}, CPU seconds per million events: ${each.join(', ')}`
+    }),
+  )
+  return [table, '', ...costs, '', toLines(limits)].join('\n')
 }
 
 function toLines(figures: Figures): string {

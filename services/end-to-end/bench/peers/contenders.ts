@@ -37,7 +37,11 @@ export interface Contender {
   readonly guarantees: readonly Guarantee[]
   /** Why it is left out, if it is. */
   missing(installation: Installation): string | undefined
-  start(lab: Lab, setting: Setting, run: string): Promise<Started>
+  start(
+    lab: Lab,
+    setting: Pick<Setting, 'task' | 'guarantee' | 'cores'>,
+    run: string,
+  ): Promise<Started>
 }
 
 const inputs = { S: topics.featureVectors, F: topics.playerActivity } as const

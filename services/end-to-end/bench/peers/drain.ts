@@ -3,7 +3,7 @@ import { Decoder } from '@churnstream/schemas'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Contender } from './contenders.ts'
 import { Check, type Expected } from './expected.ts'
-import { ours, windowOf, type RunResult, type Sample, type Setting } from './figures.ts'
+import { ours, windowOf, type RunResult, type Sample, type Setting, type Task } from './figures.ts'
 import { decoded } from './inputs.ts'
 import type { Lab } from './lab.ts'
 import { startRun, type Run } from './run.ts'
@@ -16,14 +16,10 @@ const patienceMs = 1_200_000
 const mostWarmUpEvents = 100_000
 
 export async function drain(lab: Lab, contender: Contender, setting: Setting): Promise<RunResult> {
-  const expected = lab.expected[isOursInF(setting) ? 'ours in F' : setting.task]
-  const inputs = expected.reduce(
-    (sum, own) => sum + own.reduce((count, score) => count + (Number.isNaN(score) ? 0 : 1), 0),
-    0,
-  )
+  const inputs = inputsOf(lab, contender.name, setting.task)
   await using run = await startRun(lab, contender, setting, 'start')
-  const samples = await sample(lab, run, inputs)
-  const places = await check(lab, run, setting, expected)
+  const samples = await untilDrained(lab, run, inputs)
+  const places = await check(lab, run, setting)
   return {
     ...windowOf(samples, places, Math.min(mostWarmUpEvents, inputs / 2)),
     peakRssMb: run.peakRssMb(),
@@ -31,9 +27,19 @@ export async function drain(lab: Lab, contender: Contender, setting: Setting): P
   }
 }
 
-const isOursInF = ({ contender, task }: Setting): boolean => contender === ours && task === 'F'
+const expectedOf = (
+  { expected }: Lab,
+  { contender, task }: Pick<Setting, 'contender' | 'task'>,
+): Expected => expected[contender === ours && task === 'F' ? 'ours in F' : task]
 
-async function sample({ running }: Lab, run: Run, inputs: number): Promise<Sample[]> {
+export function inputsOf(lab: Lab, contender: string, task: Task): number {
+  return expectedOf(lab, { contender, task }).reduce(
+    (sum, own) => sum + own.reduce((count, score) => count + (Number.isNaN(score) ? 0 : 1), 0),
+    0,
+  )
+}
+
+export async function untilDrained({ running }: Lab, run: Run, inputs: number): Promise<Sample[]> {
   const { kafka, outTopic } = run
   const samples: Sample[] = []
   const startedAt = performance.now()
@@ -53,19 +59,14 @@ async function sample({ running }: Lab, run: Run, inputs: number): Promise<Sampl
 }
 
 /** Where the scores stand. @throws Error unless each input has the right one, once */
-async function check(
-  { schemas }: Lab,
-  { kafka, outTopic }: Run,
-  setting: Setting,
-  expected: Expected,
-): Promise<bigint[][]> {
+async function check(lab: Lab, { kafka, outTopic }: Run, setting: Setting): Promise<bigint[][]> {
   const decoder = new Decoder(outTopic.record)
-  const check = new Check(expected)
+  const check = new Check(expectedOf(lab, setting))
   const places: bigint[][] = []
   for (let partition = 0; partition < outTopic.partitions; partition++) {
     const own: bigint[] = []
     for await (const records of kafka.read(outTopic.name, partition)) {
-      for (const score of await decoded(schemas, decoder, records)) {
+      for (const score of await decoded(lab.schemas, decoder, records)) {
         if (setting.task === 'S') check.take(score.vectorPartition, score.vectorOffset, score)
         else check.take(score.causePartition, score.causeOffset, score)
       }

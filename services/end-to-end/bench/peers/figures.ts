@@ -32,6 +32,8 @@ export interface Figure extends Setting {
   readonly eventsPerSecondRange: readonly [number, number]
   readonly cpuSecondsPerMillion: number
   readonly cpuSecondsPerMillionByProcess: Readonly<Record<string, number>>
+  /** Processor time per second: below the cores, it waited for the broker or for other programs. */
+  readonly coresUsed: number
   readonly peakRssMb: number
   readonly p50Ms: number | null
   readonly p99Ms: number | null
@@ -150,6 +152,10 @@ export function toFigure(
         ),
       ]),
     ),
+    coresUsed: round(
+      of(({ cpuSeconds, seconds }) => sum(cpuSeconds) / seconds),
+      2,
+    ),
     peakRssMb: Math.round(of(({ peakRssMb }) => peakRssMb)),
     p50Ms: latency(0.5),
     p99Ms: latency(0.99),
@@ -174,6 +180,7 @@ const headings = [
   '× ours',
   'CPU s/M',
   '× ours',
+  'cores used',
   'RSS MB',
   'p50 ms',
   'p99 ms',
@@ -194,6 +201,7 @@ export function toTable(figures: readonly Figure[]): string {
     figure.timesOurs?.eventsPerSecond.toFixed(2) ?? '',
     processorText(figure),
     figure.timesOurs?.cpu.toFixed(2) ?? '',
+    figure.coresUsed.toFixed(2),
     String(figure.peakRssMb),
     ...[figure.p50Ms, figure.p99Ms, figure.p999Ms].map((value) =>
       value === null ? '' : String(value),

@@ -40,6 +40,8 @@ export interface Lab extends AsyncDisposable {
   readonly variables: Readonly<Record<string, string>>
   /** Of task F the peers' own: ours takes that of S. */
   readonly models: Readonly<Record<Task, Model>>
+  /** Float32, of all vectors; the model of S takes them. */
+  readonly rowsFile: string
   /** By input of the task; ours must give each event the score that its vector has in S. */
   readonly expected: Readonly<Record<Task | 'ours in F', Expected>>
   /** Aborts, with what broke, when a server ends by itself. */
@@ -133,6 +135,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     installation,
     variables,
     models: { S: model, F: peersModel },
+    rowsFile: folderOf('rows'),
     expected,
     running,
     schemaId: ({ record, name }) => schemas.register(record, name),

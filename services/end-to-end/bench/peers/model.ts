@@ -40,11 +40,10 @@ export async function importModel(stack: Stack, folder: string, onProgress: Say)
   })
   await models(stack, 'train', trainingSet, folder)
   const file = (name: string): string => join(folder, name)
-  await python(stack, [
-    ...['-m', 'churn_training', 'import', '--market', 'default', '--champion'],
-    ...['--model', file('model.json'), '--columns', file('columns.json')],
-    ...['--sample', file('sample.json')],
-  ])
+  const files = ['--model', file('model.json'), '--columns', file('columns.json')]
+  const handed = [...files, '--sample', file('sample.json')]
+  const module = ['-m', 'churn_training', 'import', '--market', 'default', '--champion']
+  await python(stack, [...module, ...handed])
 }
 
 /** What the registry made of it, as the scorer will fetch it. */

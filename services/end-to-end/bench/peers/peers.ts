@@ -14,8 +14,11 @@ import {
 } from './figures.ts'
 import { install } from './installation.ts'
 import { openLab, type Lab } from './lab.ts'
+import { measureLimits } from './limits.ts'
 import { openLoop } from './open-loop.ts'
+import type { Part } from './parts.ts'
 import { pin } from './process-cost.ts'
+import { partsOfOurs } from './profiled.ts'
 import { processors } from './run.ts'
 
 export interface PeersOptions {
@@ -35,6 +38,10 @@ export interface PeersOptions {
 export interface Comparison {
   readonly figures: readonly Figure[]
   readonly table: string
+  /** Of ours, CPU seconds per million events by task, process and part. */
+  readonly parts: Readonly<Record<string, Record<string, Record<Part, number>>>>
+  /** Records or rows a second that nobody can beat. */
+  readonly limits: Readonly<Record<string, number>>
   /** Who did not run, and why. */
   readonly leftOut: Readonly<Record<string, string>>
 }
@@ -60,6 +67,10 @@ export async function benchPeers(options: PeersOptions): Promise<Comparison> {
   })
   await using lab = await openLab({ ...options, installation })
   const measured: Measured[] = []
+  const parts: Record<string, Record<string, Record<Part, number>>> = {}
+  onProgress('the raw limits')
+  if (installation.taskset) pin(process.pid, processors.servers)
+  const limits = await measureLimits(lab)
   for (const count of cores) {
     // The servers are its children.
     if (installation.taskset) pin(process.pid, count === 1 ? processors.servers : processors.both)
@@ -69,12 +80,16 @@ export async function benchPeers(options: PeersOptions): Promise<Comparison> {
       for (let round = 0; round < options.runs; round++) {
         for (const entry of entries) await measure(lab, entry, leftOut, onProgress)
       }
+      if (parts[task] === undefined && entries.some(({ contender }) => contender.name === ours)) {
+        onProgress(`${task}, ${ours}: once more, under a profiler`)
+        parts[task] = await partsOfOurs(lab, task, count)
+      }
     }
   }
   const figures = measured
     .filter(({ results }) => results.length === options.runs)
     .map(({ setting, results }) => toFigure(setting, results, ownResults(measured, setting)))
-  return { figures, table: toTable(figures), leftOut }
+  return { figures, table: toTable(figures), parts, limits, leftOut }
 }
 
 interface Measured {

@@ -1,5 +1,5 @@
 // How does one contender run: on which topics, from where, and what is left of it?
-import type { Kafka } from '@churnstream/runtime'
+import { TransientError, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, topics, type Topic } from '@churnstream/topology'
 import { tailOf, type OwnedProcess } from '@churnstream/topology/local'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -17,6 +17,7 @@ export interface Run extends AsyncDisposable {
   readonly kafka: Kafka
   readonly started: Started
   readonly outTopic: Topic<'churn-score'>
+  readonly pids: Readonly<Record<string, number>>
   /** @throws Error when one of the processes ended by itself */
   cpuSeconds(): Record<string, number>
   peakRssMb(): number
@@ -28,7 +29,7 @@ export interface Run extends AsyncDisposable {
 export async function startRun(
   lab: Lab,
   contender: Contender,
-  setting: Setting,
+  setting: Pick<Setting, 'task' | 'guarantee' | 'cores'>,
   from: 'start' | 'end',
 ): Promise<Run> {
   const { admin, running } = lab
@@ -42,6 +43,7 @@ export async function startRun(
   await kafka.ensureTopics([
     { name: outTopic, partitions: topics.churnScores.partitions, config: {} },
   ])
+  await untilLed(kafka, outTopic, running)
   if (from === 'end') {
     const partitions = (await kafka.endOffsets(inTopic)).map((end, partition) => {
       return { partition, offset: String(end) }
@@ -61,6 +63,7 @@ export async function startRun(
     kafka,
     started,
     outTopic: { ...topics.churnScores, name: outTopic },
+    pids: Object.fromEntries(children.map(({ name, pid }) => [name, pid])),
     cpuSeconds,
     peakRssMb: () => children.reduce((sum, { pid }) => sum + peakRssMbOf(pid), 0),
     async untilStable() {
@@ -79,6 +82,19 @@ export async function startRun(
       const made = (await admin.listTopics()).filter((name) => !before.has(name))
       if (made.length > 0) await admin.deleteTopics({ topics: made })
     },
+  }
+}
+
+/** A new topic has no leader for a moment. */
+async function untilLed(kafka: Kafka, topic: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      await kafka.endOffsets(topic)
+      return
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error
+      await delay(100, undefined, { signal })
+    }
   }
 }
 

@@ -1,0 +1,52 @@
+// What does each part of the work cost our services?
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { contenders, type Contender } from './contenders.ts'
+import { inputsOf, untilDrained } from './drain.ts'
+import { ours, type Task } from './figures.ts'
+import type { Lab } from './lab.ts'
+import { added, secondsByPart, type CpuProfile, type Part } from './parts.ts'
+import { startRun } from './run.ts'
+
+/** CPU seconds per million events, by process; of one drain, its start included, under a profiler. */
+export async function partsOfOurs(
+  lab: Lab,
+  task: Task,
+  cores: 1 | 2,
+): Promise<Record<string, Record<Part, number>>> {
+  const plain = contenders.find(({ name }) => name === ours) as Contender
+  const folderOf = (name: string): string => join(lab.dataDir, 'profiles', task, name)
+  const underProfiler: Contender = {
+    ...plain,
+    async start(...given) {
+      const started = await plain.start(...given)
+      const processes = started.processes.map((process) => ({
+        ...process,
+        args: ['--cpu-prof', `--cpu-prof-dir=${folderOf(process.name)}`, ...process.args],
+      }))
+      return { ...started, processes }
+    },
+  }
+  const setting = { task, guarantee: 'exactly-once', cores } as const
+  const inputs = inputsOf(lab, ours, task)
+  let pids: Readonly<Record<string, number>>
+  {
+    await using run = await startRun(lab, underProfiler, setting, 'start')
+    await untilDrained(lab, run, inputs)
+    pids = run.pids
+  }
+  const perMillion = (seconds: number): number => Number(((seconds * 1e6) / inputs).toFixed(2))
+  return Object.fromEntries(
+    Object.entries(pids).map(([name, pid]) => {
+      // Of each thread one; the process that tries models out has another id.
+      const files = readdirSync(folderOf(name)).filter((file) => file.split('.')[3] === String(pid))
+      const all = files.map((file) => {
+        return secondsByPart(
+          JSON.parse(readFileSync(join(folderOf(name), file), 'utf8')) as CpuProfile,
+        )
+      })
+      const seconds = Object.entries(added(all)).map(([part, value]) => [part, perMillion(value)])
+      return [name, Object.fromEntries(seconds) as Record<Part, number>]
+    }),
+  )
+}
