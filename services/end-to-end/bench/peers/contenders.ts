@@ -1,5 +1,5 @@
 // Who does the work, and how is each started?
-import { groupOf, services, topics, type ServiceId } from '@churnstream/topology'
+import { groupOf, services, topics } from '@churnstream/topology'
 import { freePorts } from '@churnstream/topology/local'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,8 @@ const commitMs = 100
 
 export interface Process {
   readonly name: string
+  /** Shows how far it is. */
+  readonly outTopic: string
   readonly command: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -22,9 +24,9 @@ export interface Process {
 
 /** What a run starts, and where its work goes in and comes out. */
 export interface Started {
+  /** In the order of the work: the last one writes the scores. */
   readonly processes: readonly Process[]
   readonly inTopic: string
-  readonly outTopic: string
   /** The consumer groups; the first one reads the input. */
   readonly groups: readonly [string, ...string[]]
   /** Of the cluster, and empty at the start: nobody else's. */
@@ -50,15 +52,18 @@ const scorerGroup = groupOf(services.scorer)
 /** What ours writes in F; in S only the last. */
 const made = [topics.playerState, topics.playerOutcomes, topics.featureVectors, topics.churnScores]
 
+const outputs = { features: topics.featureVectors, scorer: topics.churnScores } as const
+
 /** One of ours, as it is deployed. */
 export async function serviceProcess(
-  id: ServiceId,
+  id: keyof typeof outputs,
   variables: Readonly<Record<string, string>>,
 ): Promise<Process> {
   const { name } = services[id]
   const [port] = await freePorts(1)
   return {
     name,
+    outTopic: outputs[id].name,
     command: process.execPath,
     args: [fileURLToPath(new URL(`../../../${name}/src/main.ts`, import.meta.url))],
     env: { ...variables, HTTP_PORT: String(port) },
@@ -72,11 +77,11 @@ const churnstream: Contender = {
   guarantees: ['exactly-once'],
   missing: () => undefined,
   async start(lab, { task }) {
-    const ids = task === 'S' ? (['scorer'] as const) : (['features', 'scorer'] as const)
+    const scorer = await serviceProcess('scorer', lab.variables)
     return {
-      processes: await Promise.all(ids.map((id) => serviceProcess(id, lab.variables))),
+      processes:
+        task === 'S' ? [scorer] : [await serviceProcess('features', lab.variables), scorer],
       inTopic: inputs[task].name,
-      outTopic: topics.churnScores.name,
       groups: task === 'S' ? [scorerGroup] : [groupOf(services.features), scorerGroup],
       ownTopics: (task === 'S' ? made.slice(-1) : made).map(({ name }) => name),
     }
@@ -104,6 +109,7 @@ function peer(
         processes: [
           {
             name,
+            outTopic,
             ...rest.command(lab.installation),
             env: {
               BOOTSTRAP: lab.brokers,
@@ -127,7 +133,6 @@ function peer(
           },
         ],
         inTopic: input.name,
-        outTopic,
         groups: [run],
         ownTopics: [],
       }

@@ -18,30 +18,47 @@ const runOf = (eventsPerSecond: number, cpuSeconds: number): RunResult => ({
   latenciesMs: [],
 })
 
-test('windowOf - counts records, not the markers of transactions, from the warm-up to the last one', () => {
-  const places = [
+const places = {
+  scores: [
     [0n, 1n, 3n, 4n],
     [10n, 12n],
-  ]
-  const sampleAt = (atMs: number, ends: bigint[], scorer: number) => ({
-    atMs,
-    ends,
-    cpuSeconds: { scorer },
-  })
-  const samples = [
-    sampleAt(0, [0n, 10n], 1),
-    sampleAt(100, [3n, 10n], 2),
-    sampleAt(200, [3n, 13n], 3),
-    sampleAt(300, [6n, 13n], 5),
-    sampleAt(400, [7n, 13n], 9),
-  ]
-  assert.deepEqual(windowOf(samples, places, 2), {
+  ],
+  vectors: [[0n, 1n, 2n, 3n, 4n, 5n]],
+}
+const sampleAt = (atMs: number, scores: bigint[], vectors: bigint, cpuSeconds: number[]) => ({
+  atMs,
+  ends: { scores, vectors: [vectors] },
+  cpuSeconds: { scorer: cpuSeconds[0] as number, features: cpuSeconds[1] as number },
+})
+const samples = [
+  sampleAt(0, [0n, 10n], 0n, [1, 1]),
+  sampleAt(100, [0n, 10n], 3n, [2, 3]),
+  sampleAt(200, [3n, 10n], 4n, [3, 4]),
+  sampleAt(300, [3n, 13n], 6n, [4, 6]),
+  sampleAt(400, [6n, 13n], 6n, [5, 7]),
+  sampleAt(500, [7n, 13n], 6n, [9, 9]),
+]
+const scorer = { name: 'scorer', outTopic: 'scores' }
+const features = { name: 'features', outTopic: 'vectors' }
+
+test('windowOf - counts records, not the markers of transactions, from the warm-up to the last one', () => {
+  assert.deepEqual(windowOf(samples, [scorer], places, 2), {
     events: 4,
-    seconds: 0.2,
-    cpuSeconds: { scorer: 3 },
+    fromMs: 200,
+    toMs: 400,
+    cpuSeconds: { scorer: 2 },
   })
-  assert.throws(() => windowOf(samples.slice(0, 3), places, 2), /too few of 6/)
-  assert.throws(() => windowOf(samples, places, 6), /too few of 6/)
+  assert.throws(() => windowOf(samples.slice(0, 4), [scorer], places, 2), /too few of 6/)
+  assert.throws(() => windowOf(samples, [scorer], places, 6), /too few of 6/)
+})
+
+test('windowOf - goes from the first stage to the last, and asks of each what its own events cost', () => {
+  assert.deepEqual(windowOf(samples, [features, scorer], places, 2), {
+    events: 3,
+    fromMs: 100,
+    toMs: 400,
+    cpuSeconds: { features: 3, scorer: 1.5 },
+  })
 })
 
 test('percentile - is a value that was measured, and nothing of nothing', () => {

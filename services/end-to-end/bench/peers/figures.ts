@@ -44,38 +44,88 @@ export interface Figure extends Setting {
 
 export const ours = 'churnstream'
 
-/** What stood in the output, and what the processes had cost, at one instant. */
+/** What stood in the outputs, and what the processes had cost, at one instant. */
 export interface Sample {
   readonly atMs: number
-  /** Committed end of each partition. */
-  readonly ends: readonly bigint[]
+  /** Committed end of each partition, by topic. */
+  readonly ends: Readonly<Record<string, readonly bigint[]>>
+  readonly cpuSeconds: Readonly<Record<string, number>>
+}
+
+/** A process, and the topic that shows how far it is. */
+export interface Stage {
+  readonly name: string
+  readonly outTopic: string
+}
+
+/** Offsets of the records of each partition, in order, by topic. */
+export type Places = Readonly<Record<string, readonly (readonly bigint[])[]>>
+
+export interface Window {
+  readonly events: number
+  readonly fromMs: number
+  readonly toMs: number
+  /** For so many events. */
   readonly cpuSeconds: Readonly<Record<string, number>>
 }
 
 /**
- * From the first sample with the warm-up done to the first with everything done.
- * @param places of the records of each partition, in order
+ * From the first sample in which the first stage has done the warm-up to the first in which the last
+ * stage has done everything. One stage may be far ahead of another: what each costs is taken from its
+ * own warm-up to its own end.
  */
 export function windowOf(
   samples: readonly Sample[],
+  stages: readonly Stage[],
+  places: Places,
+  warmUpEvents: number,
+): Window {
+  const spans = stages.map(({ outTopic }) =>
+    spanOf(
+      samples.map(({ ends }) => ends[outTopic] ?? []),
+      places[outTopic] ?? [],
+      warmUpEvents,
+    ),
+  )
+  const [first, last] = [spans[0] as Span, spans.at(-1) as Span]
+  const { events } = first
+  const cpuOf = (name: string, sample: number): number => samples[sample]?.cpuSeconds[name] ?? 0
+  return {
+    events,
+    fromMs: (samples[first.from] as Sample).atMs,
+    toMs: (samples[last.to] as Sample).atMs,
+    cpuSeconds: Object.fromEntries(
+      stages.map(({ name }, stage) => {
+        const span = spans[stage] as Span
+        const spent = cpuOf(name, span.to) - cpuOf(name, span.from)
+        return [name, (spent * events) / span.events]
+      }),
+    ),
+  }
+}
+
+interface Span {
+  readonly events: number
+  /** Indexes of samples. */
+  readonly from: number
+  readonly to: number
+}
+
+function spanOf(
+  ends: readonly (readonly bigint[])[],
   places: readonly (readonly bigint[])[],
   warmUpEvents: number,
-): Omit<RunResult, 'peakRssMb' | 'latenciesMs'> {
+): Span {
   const total = places.reduce((sum, { length }) => sum + length, 0)
-  const committed = samples.map(({ ends }) =>
-    ends.reduce((sum, end, partition) => sum + countBelow(places[partition] ?? [], end), 0),
+  const committed = ends.map((each) =>
+    each.reduce((sum, end, partition) => sum + countBelow(places[partition] ?? [], end), 0),
   )
   const from = committed.findIndex((count) => count >= warmUpEvents)
   const to = committed.indexOf(total)
-  const [first, last] = [samples[from], samples[to]]
-  if (first === undefined || last === undefined || from >= to) {
+  if (from < 0 || from >= to) {
     throw new Error(`there are too few of ${total} records behind a warm-up of ${warmUpEvents}`)
   }
-  return {
-    events: total - (committed[from] as number),
-    seconds: (last.atMs - first.atMs) / 1000,
-    cpuSeconds: differences(first.cpuSeconds, last.cpuSeconds),
-  }
+  return { events: total - (committed[from] as number), from, to }
 }
 
 /** How many of the sorted offsets are less. */

@@ -50,7 +50,7 @@ export interface Lab extends AsyncDisposable {
   /** As many records as an open loop sends, the same for every contender. */
   load(task: Task, count: number): Promise<readonly OutgoingRecord[]>
   /** On these processors only, where they are given. */
-  spawn(process: Process, processors?: string): OwnedProcess
+  spawn(process: Omit<Process, 'outTopic'>, processors?: string): OwnedProcess
 }
 
 export interface LabOptions {
@@ -90,7 +90,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const schemas = new Schemas({ url: stack.registry.url })
   const variables = runningVariables({}, dataDir) as Record<string, string>
   let started = 0
-  const spawn = (child: Process, processors?: string): OwnedProcess =>
+  const spawn: Lab['spawn'] = (child, processors) =>
     stack.spawn({
       ...child,
       ...(processors === undefined

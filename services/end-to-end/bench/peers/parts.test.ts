@@ -21,12 +21,13 @@ const profile: CpuProfile = {
       callFrame: frame('encodeRecordBatch', 'services/runtime/src/kafkajs/record-batch.ts'),
     },
   ],
+  startTime: 1e6,
   samples: [2, 3, 4, 5, 7, 6, 8],
   timeDeltas: [9e6, 1e6, 2e6, 3e6, 4e6, 5e6, 6e6],
 }
 
 test('secondsByPart - goes by the innermost frame that a part owns, and leaves idle time out', () => {
-  assert.deepEqual(secondsByPart(profile), {
+  assert.deepEqual(secondsByPart(profile, 0, 1e6), {
     fetch: 0,
     decode: 0,
     fold: 5,
@@ -39,8 +40,13 @@ test('secondsByPart - goes by the innermost frame that a part owns, and leaves i
   })
 })
 
+test('secondsByPart - counts what was sampled between the instants', () => {
+  const { encode, fold, produce } = secondsByPart(profile, 15_000, 25_000)
+  assert.deepEqual([encode, fold, produce], [7, 5, 0])
+})
+
 test('added - adds up the threads of a process', () => {
-  const once = secondsByPart(profile)
+  const once = secondsByPart(profile, 0, 1e6)
   assert.equal(added([once, once]).encode, 14)
   assert.equal(once.encode, 7)
 })

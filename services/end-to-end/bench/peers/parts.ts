@@ -8,6 +8,7 @@ export interface CpuProfile {
     readonly children?: readonly number[]
   }[]
   readonly samples: readonly number[]
+  readonly startTime: number
   readonly timeDeltas: readonly number[]
 }
 
@@ -36,8 +37,12 @@ const rules: readonly (readonly [Part, RegExp])[] = [
   ['score', /services\/scorer\/src\/|schemas\/model\/vector\.ts#(rows|fill)|onnxruntime/],
 ]
 
-/** Seconds by part. */
-export function secondsByPart({ nodes, samples, timeDeltas }: CpuProfile): Record<Part, number> {
+/** Seconds by part, between two instants of the clock that counts from the machine's start. */
+export function secondsByPart(
+  { nodes, samples, startTime, timeDeltas }: CpuProfile,
+  fromMs: number,
+  toMs: number,
+): Record<Part, number> {
   const partOf = new Map<number, Part | 'idle'>()
   const parentOf = new Map(
     nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])),
@@ -61,7 +66,10 @@ export function secondsByPart({ nodes, samples, timeDeltas }: CpuProfile): Recor
   const seconds = Object.fromEntries(
     [...parts, 'collecting garbage', 'the rest'].map((part) => [part, 0]),
   ) as Record<Part, number>
+  let at = startTime
   for (const [index, id] of samples.entries()) {
+    at += timeDeltas[index] ?? 0
+    if (at < fromMs * 1000 || at > toMs * 1000) continue
     const part = judge(id)
     if (part !== 'idle') seconds[part] += (timeDeltas[index] ?? 0) / 1e6
   }

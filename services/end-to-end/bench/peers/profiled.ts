@@ -2,13 +2,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { contenders, type Contender } from './contenders.ts'
-import { inputsOf, untilDrained } from './drain.ts'
-import { ours, type Task } from './figures.ts'
+import { drainAll } from './drain.ts'
+import { ours, type Task, type Window } from './figures.ts'
 import type { Lab } from './lab.ts'
 import { added, secondsByPart, type CpuProfile, type Part } from './parts.ts'
 import { startRun } from './run.ts'
 
-/** CPU seconds per million events, by process; of one drain, its start included, under a profiler. */
+/** CPU seconds per million events, by process; of the window of one drain, under a profiler. */
 export async function partsOfOurs(
   lab: Lab,
   task: Task,
@@ -28,14 +28,18 @@ export async function partsOfOurs(
     },
   }
   const setting = { task, guarantee: 'exactly-once', cores } as const
-  const inputs = inputsOf(lab, ours, task)
+  let drained: Window
   let pids: Readonly<Record<string, number>>
   {
     await using run = await startRun(lab, underProfiler, setting, 'start')
-    await untilDrained(lab, run, inputs)
+    drained = await drainAll(lab, run, { contender: ours, task })
     pids = run.pids
   }
-  const perMillion = (seconds: number): number => Number(((seconds * 1e6) / inputs).toFixed(2))
+  // Profiles have the clock of the whole machine.
+  const bootMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+  const [fromMs, toMs] = [drained.fromMs + bootMs, drained.toMs + bootMs]
+  const perMillion = (seconds: number): number =>
+    Number(((seconds * 1e6) / drained.events).toFixed(2))
   return Object.fromEntries(
     Object.entries(pids).map(([name, pid]) => {
       // Of each thread one; the process that tries models out has another id.
@@ -43,6 +47,8 @@ export async function partsOfOurs(
       const all = files.map((file) => {
         return secondsByPart(
           JSON.parse(readFileSync(join(folderOf(name), file), 'utf8')) as CpuProfile,
+          fromMs,
+          toMs,
         )
       })
       const seconds = Object.entries(added(all)).map(([part, value]) => [part, perMillion(value)])

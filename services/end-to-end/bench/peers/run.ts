@@ -3,8 +3,8 @@ import { TransientError, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, topics, type Topic } from '@churnstream/topology'
 import { tailOf, type OwnedProcess } from '@churnstream/topology/local'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Contender, Started } from './contenders.ts'
-import type { Setting } from './figures.ts'
+import type { Contender, Process } from './contenders.ts'
+import type { Setting, Stage } from './figures.ts'
 import type { Lab } from './lab.ts'
 import { cpuSecondsOf, peakRssMbOf } from './process-cost.ts'
 
@@ -15,7 +15,7 @@ const stableWithinMs = 60_000
 
 export interface Run extends AsyncDisposable {
   readonly kafka: Kafka
-  readonly started: Started
+  readonly stages: readonly Stage[]
   readonly outTopic: Topic<'churn-score'>
   readonly pids: Readonly<Record<string, number>>
   /** @throws Error when one of the processes ended by itself */
@@ -33,36 +33,44 @@ export async function startRun(
   from: 'start' | 'end',
 ): Promise<Run> {
   const { admin, running } = lab
+  await using cleanUp = new AsyncDisposableStack()
   const kafka = lab.openKafka()
+  cleanUp.defer(() => kafka.close())
   const id = `${contender.name}-${Date.now()}`
-  const started = await contender.start(lab, setting, id)
-  const { inTopic, outTopic, groups, ownTopics } = started
+  const { processes, inTopic, groups, ownTopics } = await contender.start(lab, setting, id)
+  const outTopic = { ...topics.churnScores, name: (processes.at(-1) as Process).outTopic }
   await forgetGroups(lab, groups)
   await emptyTopics(lab, kafka, ownTopics)
   const before = new Set(await admin.listTopics())
-  await kafka.ensureTopics([
-    { name: outTopic, partitions: topics.churnScores.partitions, config: {} },
-  ])
-  await untilLed(kafka, outTopic, running)
+  cleanUp.defer(async () => {
+    const made = (await admin.listTopics()).filter((name) => !before.has(name))
+    if (made.length > 0) await admin.deleteTopics({ topics: made })
+  })
+  await kafka.ensureTopics([{ name: outTopic.name, partitions: outTopic.partitions, config: {} }])
+  for (const { outTopic: name } of processes) await untilLed(kafka, name, running)
   if (from === 'end') {
     const partitions = (await kafka.endOffsets(inTopic)).map((end, partition) => {
       return { partition, offset: String(end) }
     })
     await admin.setOffsets({ groupId: groups[0], topic: inTopic, partitions })
   }
-  const children: OwnedProcess[] = started.processes.map((process) =>
+  const children: OwnedProcess[] = processes.map((process) =>
     lab.spawn(process, setting.cores === 1 ? processors.contender : undefined),
   )
+  cleanUp.defer(async () => {
+    await Promise.all(children.map((child) => child.stop()))
+  })
   const cpuSeconds = (): Record<string, number> => {
     running.throwIfAborted()
     const ended = children.find(({ hasExited }) => hasExited)
     if (ended) throw new Error(`${ended.name} ended by itself:\n${tailOf(ended.logFile)}`)
     return Object.fromEntries(children.map(({ name, pid }) => [name, cpuSecondsOf(pid)]))
   }
+  const owned = cleanUp.move()
   return {
     kafka,
-    started,
-    outTopic: { ...topics.churnScores, name: outTopic },
+    stages: processes,
+    outTopic,
     pids: Object.fromEntries(children.map(({ name, pid }) => [name, pid])),
     cpuSeconds,
     peakRssMb: () => children.reduce((sum, { pid }) => sum + peakRssMbOf(pid), 0),
@@ -76,12 +84,7 @@ export async function startRun(
         await delay(200, undefined, { signal: running })
       }
     },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(children.map((child) => child.stop()))
-      await kafka.close()
-      const made = (await admin.listTopics()).filter((name) => !before.has(name))
-      if (made.length > 0) await admin.deleteTopics({ topics: made })
-    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 
