@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchHttp } from './http.ts'
 import { benchKernel } from './kernel.ts'
 import { benchMonitor } from './monitor.ts'
 import { benchNoisy } from './noisy.ts'
@@ -15,7 +16,7 @@ import { benchRestore } from './restore.ts'
 import { benchRollout } from './rollout.ts'
 import { benchScore } from './score.ts'
 
-const usage = `npm run bench -- kernel|rollout|noisy|monitor|records|restore|replay|score|peers [options]
+const usage = `npm run bench -- kernel|rollout|noisy|monitor|records|restore|replay|score|http|peers [options]
 
 Starts real servers on free ports where it needs them, measures, prints a table and ends.
 
@@ -27,6 +28,7 @@ Starts real servers on free ports where it needs them, measures, prints a table 
   restore        how soon a features replica is ready that takes over a partition
   replay         how fast a million records are folded and scored again, and in how much memory
   score          how fast files of rows are scored, in how much memory, and against Python
+  http           how much ingestion takes, and how long the way to PostgreSQL is
   peers          the same work by Kafka Streams, plain Java and Quix, checked and side by side
   --players N    in the restored partition (100000)
   --rows N       in each scored file (1000000)
@@ -50,6 +52,7 @@ const benches = {
   restore: benchRestore,
   replay: benchReplay,
   score: benchScore,
+  http: benchHttp,
 }
 type Name = keyof typeof benches
 type Figures = Record<string, number | string>

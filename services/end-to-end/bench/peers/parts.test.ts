@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { added, secondsByPart, type CpuProfile } from './parts.ts'
+import { secondsByPart, shared, type CpuProfile } from './parts.ts'
 
 const frame = (functionName: string, path = '') => ({
   functionName,
@@ -45,8 +45,12 @@ test('secondsByPart - counts what was sampled between the instants', () => {
   assert.deepEqual([encode, fold, produce], [7, 5, 0])
 })
 
-test('added - adds up the threads of a process', () => {
-  const once = secondsByPart(profile, 0, 1e6)
-  assert.equal(added([once, once]).encode, 14)
-  assert.equal(once.encode, 7)
+test('shared - spreads the processor time of a process over the parts of its threads', () => {
+  const thread = secondsByPart(profile, 0, 1e6)
+  const costs = shared([thread, thread], 10.5)
+  assert.equal(costs.encode, 3.5)
+  assert.equal(
+    Object.values(costs).reduce((sum, seconds) => sum + seconds, 0),
+    10.5,
+  )
 })

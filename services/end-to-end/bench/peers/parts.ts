@@ -76,11 +76,21 @@ export function secondsByPart(
   return seconds
 }
 
-export function added(all: readonly Record<Part, number>[]): Record<Part, number> {
-  const [first, ...others] = all as [Record<Part, number>, ...Record<Part, number>[]]
-  const sum = { ...first }
-  for (const other of others) {
-    for (const [part, seconds] of Object.entries(other)) sum[part as Part] += seconds
+/**
+ * What each part costs of so much processor time, from the profiles of the threads of a process: their
+ * own times are those of the wall, and longer where other programs run too.
+ */
+export function shared(
+  threads: readonly Readonly<Record<Part, number>>[],
+  cpuSeconds: number,
+): Record<Part, number> {
+  const sums = new Map<string, number>()
+  for (const thread of threads) {
+    for (const [part, seconds] of Object.entries(thread)) {
+      sums.set(part, (sums.get(part) ?? 0) + seconds)
+    }
   }
-  return sum
+  const total = [...sums.values()].reduce((sum, seconds) => sum + seconds, 0)
+  const entries = [...sums].map(([part, seconds]) => [part, (seconds * cpuSeconds) / total])
+  return Object.fromEntries(entries) as Record<Part, number>
 }

@@ -5,7 +5,7 @@ import { contenders, type Contender } from './contenders.ts'
 import { drainAll } from './drain.ts'
 import { ours, type Task, type Window } from './figures.ts'
 import type { Lab } from './lab.ts'
-import { added, secondsByPart, type CpuProfile, type Part } from './parts.ts'
+import { secondsByPart, shared, type CpuProfile, type Part } from './parts.ts'
 import { startRun } from './run.ts'
 
 /** CPU seconds per million events, by process; of the window of one drain, under a profiler. */
@@ -38,21 +38,19 @@ export async function partsOfOurs(
   // Profiles have the clock of the whole machine.
   const bootMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
   const [fromMs, toMs] = [drained.fromMs + bootMs, drained.toMs + bootMs]
-  const perMillion = (seconds: number): number =>
-    Number(((seconds * 1e6) / drained.events).toFixed(2))
   return Object.fromEntries(
     Object.entries(pids).map(([name, pid]) => {
       // Of each thread one; the process that tries models out has another id.
       const files = readdirSync(folderOf(name)).filter((file) => file.split('.')[3] === String(pid))
-      const all = files.map((file) => {
-        return secondsByPart(
-          JSON.parse(readFileSync(join(folderOf(name), file), 'utf8')) as CpuProfile,
-          fromMs,
-          toMs,
-        )
+      const threads = files.map((file) => {
+        const text = readFileSync(join(folderOf(name), file), 'utf8')
+        return secondsByPart(JSON.parse(text) as CpuProfile, fromMs, toMs)
       })
-      const seconds = Object.entries(added(all)).map(([part, value]) => [part, perMillion(value)])
-      return [name, Object.fromEntries(seconds) as Record<Part, number>]
+      const perMillion = ((drained.cpuSeconds[name] as number) * 1e6) / drained.events
+      const costs = Object.entries(shared(threads, perMillion)).map(([part, seconds]) => {
+        return [part, Number(seconds.toFixed(2))]
+      })
+      return [name, Object.fromEntries(costs) as Record<Part, number>]
     }),
   )
 }
