@@ -2,6 +2,7 @@
 import { Schemas, type PlayerActivity } from '@churnstream/schemas'
 import { drive, postEvents, type DriveReport, type Step } from '@churnstream/simulator'
 import { services, topics } from '@churnstream/topology'
+import { outputOf } from '@churnstream/topology/local'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { watchRecords } from '../pipeline/records.ts'
@@ -174,8 +175,11 @@ function cpuSeconds(pipeline: Pipeline): Record<string, number> {
 async function ingestionAlone(pipeline: Pipeline, signal: AbortSignal): Promise<Figures> {
   const { kafka, urls, apiKey: key } = pipeline
   const { pid } = pipeline.process('ingestion')
-  pin(process.pid, '0')
-  pin(pid, '1')
+  const isPinned = (await outputOf('taskset', ['-V'])) !== ''
+  if (isPinned) {
+    pin(process.pid, '0')
+    pin(pid, '1')
+  }
   const post = postEvents(urls.ingestion, { key, connections: requestsAtOnce })
   const steps = lastYear(3, 1_000)
   const requests = Array.from({ length: preparedRequests }, () =>
@@ -208,7 +212,7 @@ async function ingestionAlone(pipeline: Pipeline, signal: AbortSignal): Promise<
   const spent = cpuSecondsOf(pid) - cpuBefore
   const written = Number((await ends()) - endsBefore)
   if (written !== accepted) throw new Error(`${accepted} events accepted, ${written} written`)
-  const of = `ingestion, one core, requests of ${eventsPerRequest}`
+  const of = `ingestion, ${isPinned ? 'one core' : 'on all cores: there is no taskset'}, requests of ${eventsPerRequest}`
   return {
     [`${of}: events/s acknowledged`]: Math.round(accepted / seconds),
     [`${of}: CPU seconds per million events`]: perMillion(spent, accepted),

@@ -160,7 +160,7 @@ const inJava = (main: string) => ({
 export const contenders: readonly Contender[] = [
   churnstream,
   peer('kafka-streams', { tasks: ['S', 'F'], ...inJava('StreamsScorer') }),
-  peer('java-plain', { tasks: ['S'], ...inJava('PlainScorer') }),
+  peer('java-plain', { tasks: ['S', 'F'], ...inJava('PlainScorer') }),
   peer('quix', {
     tasks: ['S', 'F'],
     missing: ({ quix }) => missingOf(quix),

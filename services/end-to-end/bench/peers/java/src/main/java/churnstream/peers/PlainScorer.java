@@ -32,6 +32,8 @@ final class PlainScorer implements Callable<Void> {
   private final float[] scores = new float[Model.MOST_ROWS];
   private final Map<TopicPartition, OffsetAndMetadata> done = new HashMap<>();
   private KafkaProducer<byte[], byte[]> producer;
+  /** Of task F. */
+  private Players players;
 
   private PlainScorer(Settings settings, int number) {
     this.settings = settings;
@@ -46,7 +48,12 @@ final class PlainScorer implements Callable<Void> {
         var opened = new KafkaProducer<byte[], byte[]>(producerProperties())) {
       producer = opened;
       if (settings.isExactlyOnce()) producer.initTransactions();
-      consumer.subscribe(List.of(settings.inTopic()));
+      if (settings.foldsActivity()) {
+        players = new Players(settings, consumerProperties());
+        consumer.subscribe(List.of(settings.inTopic()), players);
+      } else {
+        consumer.subscribe(List.of(settings.inTopic()));
+      }
       long beganAt = 0;
       while (true) {
         ConsumerRecords<byte[], byte[]> polled = consumer.poll(POLL);
@@ -70,7 +77,13 @@ final class PlainScorer implements Callable<Void> {
 
   private void scoreAll(Model model, List<ConsumerRecord<byte[], byte[]>> records) throws Exception {
     for (int row = 0; row < records.size(); row++) {
-      inputs[row] = framed.read(records.get(row).value());
+      var record = records.get(row);
+      inputs[row] = framed.read(record.value());
+      if (players != null) {
+        players.apply(record.partition(), inputs[row]);
+        inputs[row].causePartition = record.partition();
+        inputs[row].causeOffset = record.offset();
+      }
       model.setRow(row, inputs[row].row);
     }
     model.score(records.size(), scores);
@@ -83,6 +96,7 @@ final class PlainScorer implements Callable<Void> {
   }
 
   private void commit(KafkaConsumer<byte[], byte[]> consumer) {
+    if (players != null) players.write(producer);
     if (settings.isExactlyOnce()) {
       producer.sendOffsetsToTransaction(done, consumer.groupMetadata());
       producer.commitTransaction();
