@@ -47,7 +47,7 @@ function chosen<T extends string>(flag: string, text: string, known: readonly T[
 }
 
 const toLoad = (text: string): Setting['load'] =>
-  text === 'drain' ? text : positive('load takes drain, or events a second:', text)
+  text === 'drain' ? text : positive('load takes drain, or events a second, not', text)
 
 function positive(flag: string, text: string): number {
   const value = Number(text)

@@ -2,8 +2,8 @@
 
 models.py train TRAINING_SET FOLDER    a model over our features, as its maker hands it over
 models.py score MODEL ROWS SCORES      XGBoost's scores of float32 rows
-models.py fold EVENTS FOLDER           folds events (JSON lines) into the peers' 30 features, trains a
-                                       model over them: model.onnx, columns.json, scores
+models.py fold EVENTS FOLDER           folds events (JSON lines) into the peers' 30 features and trains
+                                       a model over them: model.onnx, columns.json, scores
 """
 
 import json
