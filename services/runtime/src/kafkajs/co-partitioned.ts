@@ -8,7 +8,7 @@ const require = createRequire(import.meta.url)
  * Partition p of every topic goes to the same member. kafkajs's own assigner deals out the partitions
  * of all topics in one round, so that a player's records of two topics can end up with two members.
  */
-export const coPartitioned: PartitionAssigner = ({ cluster }) => {
+export const coPartitioned = (partitions: number): PartitionAssigner => ({ cluster }) => {
   const { AssignerProtocol } = require('kafkajs') as typeof import('kafkajs')
   const name = 'CoPartitioned'
   const version = 0
@@ -22,6 +22,7 @@ export const coPartitioned: PartitionAssigner = ({ cluster }) => {
           const ids = cluster
             .findTopicPartitionMetadata(topic)
             .map(({ partitionId }) => partitionId)
+            .filter((id) => id < partitions)
           return [topic, ids.filter((id) => id % sorted.length === index)] as const
         })
         const assignment = Object.fromEntries(owned)
