@@ -126,7 +126,8 @@ export function createFeatureProcessor(
         topic: topics.featureVectors.name,
         partition,
         key: playerId,
-        value: encoders.vector.encode({ playerId, asOf, trigger, ...cause, ...features }),
+        // A spread would look up every feature by its name.
+        value: encoders.vector.encode(Object.assign(features, { playerId, asOf, trigger }, cause)),
         timestampMs,
       })
     }
