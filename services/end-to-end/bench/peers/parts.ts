@@ -31,7 +31,7 @@ const rules: readonly (readonly [Part, RegExp])[] = [
     'fetch',
     /kafkajs\/(fetched-batch|decode-messages|partition-reader|co-partitioned|record-batch)|kafkajs\/src\/consumer\/|requests\/fetch\//,
   ],
-  ['encode', /schemas\/src\/codec\.ts#encode|\/processor\.ts#toRecord/],
+  ['encode', /schemas\/src\/(codec\.ts#encode|write\.ts)|\/processor\.ts#toRecord/],
   ['decode', /schemas\/src\/codec\.ts#decode|schemas\/model\/vector\.ts#(decode|visit)/],
   ['fold', /services\/features\/src\//],
   ['score', /services\/scorer\/src\/|schemas\/model\/vector\.ts#(rows|fill)|onnxruntime/],
