@@ -11,12 +11,12 @@ const usual = {
   events: peersFlags.events.default,
 }
 
-test('toPeersOptions - takes all, or a list of what there is', () => {
-  const options = toPeersOptions({ ...usual, cores: '2,1', load: 'drain,250' })
+test('toPeersOptions - takes all, or a list of what there is, S before F', () => {
+  const options = toPeersOptions({ ...usual, task: 'F,S', cores: '2,1', load: 'drain,250' })
   assert.deepEqual(options.tasks, ['S', 'F'])
   assert.deepEqual(options.contenders, ['churnstream', 'kafka-streams', 'java-plain', 'quix'])
   assert.deepEqual(options.guarantees, ['exactly-once'])
-  assert.deepEqual(options.cores, [2, 1])
+  assert.deepEqual(options.cores, [1, 2])
   assert.deepEqual(options.loads, ['drain', 250])
   assert.deepEqual(toPeersOptions({ ...usual, contender: 'quix' }).contenders, ['quix'])
 })

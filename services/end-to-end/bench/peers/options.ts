@@ -37,13 +37,14 @@ export function toPeersOptions(
   }
 }
 
+/** In the order of what is known, whatever order they were named in. */
 function chosen<T extends string>(flag: string, text: string, known: readonly T[]): readonly T[] {
   if (text === 'all') return known
-  return text.split(',').map((name) => {
-    const found = known.find((each) => each === name)
-    if (found === undefined) throw new Error(`--${flag} takes all, or of: ${known.join(', ')}`)
-    return found
-  })
+  const names = text.split(',')
+  if (!names.every((name) => known.some((each) => each === name))) {
+    throw new Error(`--${flag} takes all, or of: ${known.join(', ')}`)
+  }
+  return known.filter((each) => names.includes(each))
 }
 
 const toLoad = (text: string): Setting['load'] =>

@@ -71,18 +71,25 @@ export async function benchPeers(options: PeersOptions): Promise<Comparison> {
   onProgress('the raw limits')
   if (installation.taskset) pin(process.pid, processors.servers)
   const limits = await measureLimits(lab)
-  for (const count of cores) {
-    // The servers are its children.
-    if (installation.taskset) pin(process.pid, count === 1 ? processors.servers : processors.both)
-    for (const task of options.tasks) {
-      const entries = entriesOf(chosen, options, task, count)
-      measured.push(...entries)
-      for (let round = 0; round < options.runs; round++) {
-        for (const entry of entries) await measure(lab, entry, leftOut, onProgress)
-      }
-      if (parts[task] === undefined && entries.some(({ contender }) => contender.name === ours)) {
-        onProgress(`${task}, ${ours}: once more, under a profiler`)
-        parts[task] = await partsOfOurs(lab, task, count)
+  // Open loops add to the inputs of their task, and F makes those of S anew: in this order only.
+  for (const task of options.tasks) {
+    for (const isDrain of [true, false]) {
+      const loads = options.loads.filter((load) => (load === 'drain') === isDrain)
+      for (const count of cores) {
+        // The servers are its children.
+        if (installation.taskset) {
+          pin(process.pid, count === 1 ? processors.servers : processors.both)
+        }
+        const entries = entriesOf(chosen, { ...options, loads }, task, count)
+        measured.push(...entries)
+        for (let round = 0; round < options.runs; round++) {
+          for (const entry of entries) await measure(lab, entry, leftOut, onProgress)
+        }
+        const isOurs = entries.some(({ contender }) => contender.name === ours)
+        if (isDrain && isOurs && parts[task] === undefined) {
+          onProgress(`${task}, ${ours}: once more, under a profiler`)
+          parts[task] = await partsOfOurs(lab, task, count)
+        }
       }
     }
   }
