@@ -331,11 +331,21 @@ export interface ProfileReference {
   profileSha256: string
 }
 
-/** What a partition of the monitor knows: one player-day, its clock, or the profile of a version. Exactly one of the three is there. */
+/** Scores and outcomes of a player's former life are left out when they come late */
+export interface ErasedPlayer {
+  playerId: string
+  /** What was caused below this offset of player-activity is of the former life */
+  untilOffset: number
+  /** Once this UTC day is told none can come any more, and this record goes */
+  untilDay: number
+}
+
+/** What a partition of the monitor knows: one player-day, its clock, the profile of a version, or a player who was erased. Exactly one of the four is there. */
 export interface MonitorState {
   playerDay: null | PlayerDay
   clock: null | MonitorClock
   profile: null | ProfileReference
+  erased: null | ErasedPlayer
 }
 
 /** One row for each player at risk, of a version in a market */

@@ -1,0 +1,43 @@
+// Do a player's rows go, and the others stay as they were?
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { withoutInCsv, withoutInJson, withoutInJsonLines } from './without.ts'
+
+test('withoutInJsonLines - other lines stay to the byte, whatever they are', () => {
+  const others = ['{"playerId": "p-10"}\r\n', 'no json\n', '\n', '["p-12", 1]\n', '{"a": "p-1 "}']
+  const own = ['{"playerId":"p-1"}\n', '["p-1",2]\n', '{"player_id": "p-1", broken\n']
+  const mixed = [...own, ...others].toSorted((a, b) => (a.length - b.length) * 7)
+  // The one without a line end must be the last.
+  const last = others.at(-1) as string
+  const text = [...mixed.filter((line) => line !== last), last].join('')
+  const without = withoutInJsonLines(text, 'p-1')
+  assert.equal(without.removed, 3)
+  const left = mixed.filter((line) => !own.includes(line) && line !== last)
+  assert.equal(without.text, [...left, last].join(''))
+})
+
+test('withoutInCsv - rows end outside of quotes, and a name is a whole cell', () => {
+  const text =
+    'player_id,note\np-1,mine\np-10,"p-1,\nof two lines"\n"p-1","quoted\nover lines"\np-2,p-1 \n'
+  const without = withoutInCsv(text, 'p-1')
+  assert.equal(without.removed, 2)
+  assert.equal(without.text, 'player_id,note\np-10,"p-1,\nof two lines"\np-2,p-1 \n')
+})
+
+test('withoutInJson - rows of a list, and of a table with its labels', () => {
+  const rows = [{ player_id: 'p-1' }, { player_id: 'p-2' }]
+  assert.deepEqual(withoutInJson(JSON.stringify(rows), 'p-1'), {
+    text: '[{"player_id":"p-2"}]',
+    removed: 1,
+  })
+  const split = { columns: ['a'], index: ['p-1', 'p-2', 'p-3'], data: [[1], [2], ['p-1']] }
+  const left = withoutInJson(JSON.stringify(split), 'p-1')
+  assert.deepEqual(JSON.parse(left?.text ?? ''), { columns: ['a'], index: ['p-2'], data: [[2]] })
+  assert.equal(left?.removed, 2)
+})
+
+test('withoutInJson - says so when the player stands where no row can be taken out', () => {
+  assert.equal(withoutInJson('{"p-1": {"a": 1}}', 'p-1'), undefined)
+  assert.equal(withoutInJson('{"owner": "p-1", "data": [["p-1"]]}', 'p-1'), undefined)
+  assert.deepEqual(withoutInJson('{"a": 1}', 'p-1'), { text: '{"a": 1}', removed: 0 })
+})
