@@ -61,7 +61,9 @@ export class Schemas {
       )
       return id
     } catch (error) {
-      if (isUnavailable(error)) throw unavailable(`registering ${subject}`, error)
+      if (isUnavailable(error) || isBeatenTo(error)) {
+        throw unavailable(`registering ${subject}`, error)
+      }
       throw new SchemaRefused(
         `the registry refuses ${name}.avsc for ${subject}: ${messageOf(error)}. ` +
           'Make the change backward compatible (give new fields a default) or use a new topic.',
@@ -145,6 +147,10 @@ function isUnavailable(error: unknown): boolean {
     messageOf(error),
   )
 }
+
+/** Two services that write the same topic made its subject at once: asked again, it is there. */
+const isBeatenTo = (error: unknown): boolean =>
+  statusOf(error) === 409 && /already exists/.test(messageOf(error))
 
 function unavailable(attempt: string, error: unknown): RegistryUnavailable {
   return new RegistryUnavailable(`${attempt}: ${messageOf(error)}`, { cause: error })

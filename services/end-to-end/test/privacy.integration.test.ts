@@ -245,7 +245,7 @@ test('erase - a player is nowhere any more, though features dies twice, and all 
   )
   const scoresAfter = await scoresOfOthers()
   const keyOf = (row: Record<string, unknown>) =>
-    `${row['cause_partition']} ${row['cause_offset']} ${row['player_id']}`
+    [row['cause_partition'], row['cause_offset'], row['player_id']].join(' ')
   const after = new Map(scoresAfter.map((row) => [keyOf(row), row]))
   assert.equal(after.size, scoresAfter.length)
   for (const row of scoresBefore) assert.deepEqual(after.get(keyOf(row)), row)

@@ -4,8 +4,8 @@ import type { Connection } from './connect.ts'
 import type { Proof } from './core/finding.ts'
 import { findInObjects } from './objects.ts'
 import { confirmedBy, partitionOfPlayer, standingOf } from './requests.ts'
-import { findInTopics } from './scan.ts'
-import { findInTables, type Life } from './tables.ts'
+import { findInTopics, type ScannedLife } from './scan.ts'
+import { findInTables } from './tables.ts'
 
 /** Reads everything: topics, tables and objects. What follows from a new life does not count. */
 export async function prove(
@@ -18,7 +18,7 @@ export async function prove(
     const confirmation = confirmedBy(standing, topics.playerState.name)
     return confirmation === undefined ? [] : [{ standing, confirmation }]
   })
-  const life: Life = {
+  const life: ScannedLife = {
     playerId,
     partition: partitionOfPlayer(playerId),
     untilOffset:
@@ -26,6 +26,9 @@ export async function prove(
         ? Infinity
         : Math.max(...erasures.map(({ confirmation }) => confirmation.untilOffset)),
     requestedAt: erasures.at(-1)?.standing.request.requestedAt ?? Date.now(),
+    monitorErasedAt:
+      requests.flatMap((standing) => confirmedBy(standing, topics.monitorState.name) ?? []).at(-1)
+        ?.confirmedAt ?? Infinity,
   }
   onProgress('reading every topic')
   const inTopics = await findInTopics(kafka, schemas, life)

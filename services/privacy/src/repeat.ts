@@ -25,9 +25,9 @@ export async function repeat({ connection, signal, onProgress }: World): Promise
         .filter(({ place }) => place === topics.playerState.name)
         .map((one) => [one.playerId, one]),
     )
-    for (const { playerId, untilOffset } of erasures.values()) {
+    for (const { playerId, untilOffset, confirmedAt } of erasures.values()) {
       signal.throwIfAborted()
-      const life = { playerId, partition, untilOffset, requestedAt: Date.now() }
+      const life = { playerId, partition, untilOffset, requestedAt: confirmedAt }
       for (const one of [database, warehouse]) {
         if (one === undefined) continue
         for (const count of (await eraseInTables(one, life)).values()) rows += count

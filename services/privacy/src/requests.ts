@@ -4,11 +4,10 @@ import {
   DecodeProblem,
   Decoder,
   privacyRequestProblem,
-  type PrivacyConfirmation,
   type PrivacyRequest,
   type Schemas,
 } from '@churnstream/schemas'
-import { readConfirmations } from '@churnstream/replay'
+import { readConfirmations, type Confirmed } from '@churnstream/replay'
 import { topics } from '@churnstream/topology'
 
 export const partitionOfPlayer = (playerId: string): number =>
@@ -19,7 +18,7 @@ export const everywhere = 'all'
 
 export interface Standing {
   readonly request: PrivacyRequest
-  readonly confirmations: readonly PrivacyConfirmation[]
+  readonly confirmations: readonly Confirmed[]
 }
 
 /** Oldest first. Those that features sets aside are left out. */
@@ -48,7 +47,5 @@ export async function standingOf(
   return standing
 }
 
-export const confirmedBy = (
-  { confirmations }: Standing,
-  place: string,
-): PrivacyConfirmation | undefined => confirmations.find((one) => one.place === place)
+export const confirmedBy = ({ confirmations }: Standing, place: string): Confirmed | undefined =>
+  confirmations.find((one) => one.place === place)

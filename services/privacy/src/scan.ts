@@ -4,6 +4,8 @@ import {
   DecodeProblem,
   Decoder,
   schemaIdOf,
+  type MonitorState,
+  type PlayerState,
   type RecordName,
   type Schemas,
 } from '@churnstream/schemas'
@@ -25,6 +27,8 @@ import type { Life } from './tables.ts'
 const day = 24 * 60 * 60 * 1000
 /** Kafka's own: a tombstone stays so long after compaction, for readers that are behind. */
 const tombstoneMs = day
+/** The monitor takes outcomes for so long; features needs a mark until its partition has passed it. */
+const markMs = 32 * day
 
 const ofPlayers: ReadonlyMap<string, Topic> = new Map(
   [...Object.values<Topic>(topics), backfillScores].map((topic) => [topic.name, topic]),
@@ -32,6 +36,11 @@ const ofPlayers: ReadonlyMap<string, Topic> = new Map(
 const letterOf: ReadonlyMap<string, Topic> = new Map(
   consumedTopics.map((topic) => [deadLetterTopic(topic), topic]),
 )
+
+export interface ScannedLife extends Life {
+  /** What the monitor has written since is of a new life. */
+  readonly monitorErasedAt: number
+}
 
 interface Found {
   readonly record: ConsumedRecord
@@ -43,7 +52,7 @@ interface Found {
 export async function findInTopics(
   kafka: Kafka,
   schemas: Pick<Schemas, 'prepare'>,
-  life: Life,
+  life: ScannedLife,
 ): Promise<{ readonly read: number; readonly findings: Finding[] }> {
   const mentions = createMentions(life.playerId)
   const isNamed = ({ key, value, headers }: ConsumedRecord): boolean =>
@@ -54,13 +63,14 @@ export async function findInTopics(
     const letters = letterOf.get(spec.name)
     const decode = createDecode(schemas, (ofPlayers.get(spec.name) ?? letters)?.record)
     const found: Found[] = []
-    for (let partition = 0; partition < spec.partitions; partition++) {
+    const scan = async (partition: number): Promise<void> => {
       for await (const records of kafka.read(spec.name, partition)) {
         read += records.length
         const named = records.filter(isNamed)
         for (const record of named) found.push({ record, value: await decode(record.value) })
       }
     }
+    await Promise.all(Array.from({ length: spec.partitions }, (_, partition) => scan(partition)))
     const former = found.filter((one) => !isOfNewLife(spec, letters, one, life))
     if (spec.config['cleanup.policy'] === 'compact') findings.push(...inCompacted(spec, former))
     else if (former.length > 0) findings.push(inRetained(spec, former))
@@ -84,7 +94,7 @@ function isOfNewLife(
   { name }: ClusterTopic,
   letters: Topic | undefined,
   { record, value }: Found,
-  { partition, untilOffset }: Life,
+  { partition, untilOffset, monitorErasedAt }: ScannedLife,
 ): boolean {
   const isActivity = name === topics.playerActivity.name
   if (isActivity) return Number(record.offset) >= untilOffset
@@ -97,11 +107,11 @@ function isOfNewLife(
     return causePartition === partition && causeOffset >= untilOffset
   }
   if ('appliedOffset' in value) {
-    const { appliedOffset, erasedBefore } = value as {
-      appliedOffset: number
-      erasedBefore: number | null
-    }
+    const { appliedOffset, erasedBefore } = value as PlayerState
     return erasedBefore === null && appliedOffset >= untilOffset
+  }
+  if ('playerDay' in value && (value as MonitorState).playerDay !== null) {
+    return record.timestampMs >= monitorErasedAt
   }
   return false
 }
@@ -117,29 +127,42 @@ function inRetained({ name, config }: ClusterTopic, found: readonly Found[]): Fi
   }
 }
 
+/** A name and where the former life ends, so that what comes late of it is left out. */
+const isMark = ({ value }: Found): boolean =>
+  (value as Partial<PlayerState> | undefined)?.erasedBefore != null ||
+  (value as Partial<MonitorState> | undefined)?.erased != null
+
 /** What is older than the newest record of its key goes with compaction, and a tombstone after it. */
 function inCompacted({ name, config }: ClusterTopic, found: readonly Found[]): Finding[] {
-  const newest = new Map(found.map((one) => [String(one.record.key), one]))
-  const isOver = ({ record, value }: Found): boolean =>
-    record.value === null || (value as { erasedBefore?: number | null })?.erasedBefore != null
-  const standing = [...newest.values()].filter((one) => !isOver(one))
-  const superseded = found.length - standing.length
+  const newest = [...new Map(found.map((one) => [String(one.record.key), one])).values()]
+  const marks = newest.filter(isMark)
+  const standing = newest.filter((one) => one.record.value !== null && !isMark(one))
+  const superseded = found.length - standing.length - marks.length
+  const newestAt = Math.max(...found.map(({ record }) => record.timestampMs))
+  const isBounded = config['max.compaction.lag.ms'] !== undefined
+  const compactedMs = playerCompactionLagMs + tombstoneMs
   const findings: Finding[] = []
   if (standing.length > 0) {
     const because = 'state of the player'
     findings.push({ place: name, found: standing.length, goneAt: null, because })
   }
-  if (superseded > 0 && config['max.compaction.lag.ms'] !== undefined) {
-    const newestAt = Math.max(...found.map(({ record }) => record.timestampMs))
+  if (marks.length > 0) {
+    findings.push({
+      place: name,
+      found: marks.length,
+      goneAt: newestAt + markMs + compactedMs,
+      because: 'the name alone, so that what comes late is left out',
+    })
+  }
+  if (superseded > 0) {
     findings.push({
       place: name,
       found: superseded,
-      goneAt: newestAt + playerCompactionLagMs + tombstoneMs,
-      because: 'erased, and until compaction the bytes lie there',
+      goneAt: isBounded ? newestAt + compactedMs : null,
+      because: isBounded
+        ? 'erased, and until compaction the bytes lie there'
+        : 'nothing bounds when the topic is compacted',
     })
-  } else if (superseded > 0) {
-    const because = 'nothing bounds when the topic is compacted'
-    findings.push({ place: name, found: superseded, goneAt: null, because })
   }
   return findings
 }

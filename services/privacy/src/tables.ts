@@ -3,7 +3,7 @@ import type { Database, Session } from '@churnstream/sinks'
 import { topics } from '@churnstream/topology'
 import type { Finding } from './core/finding.ts'
 
-/** Up to where a player's former life goes. */
+/** Up to where a player's former life goes; no end to it while nothing was confirmed. */
 export interface Life {
   readonly playerId: string
   /** Of player-activity. */
