@@ -25,7 +25,9 @@ import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
 import { rowsOf } from '../pipeline/rows.ts'
 
 const dayMs = 86_400_000
-const script = fileURLToPath(new URL('../../privacy/src/main.ts', import.meta.url))
+const mainOf = (service: string) =>
+  fileURLToPath(new URL(`../../${service}/src/main.ts`, import.meta.url))
+const script = mainOf('privacy')
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-privacy-'))
 const ended = new AbortController()
 const failures: string[] = []
@@ -271,6 +273,16 @@ test('erase - once more changes nothing, and nobody else is taken for the player
   assert.ok(leftIn(proofOf(other)).includes('player-state'))
 })
 
+test('replay - nobody learns from a player who was erased', async () => {
+  const file = join(dataDir, 'vectors.csv')
+  const asOf = new Date(startAt + 6 * dayMs).toISOString()
+  const args = ['vectors', '--as-of', asOf, '--to-target', file]
+  const replayed = await runCommand(mainOf('replay'), args, dataDir)
+  assert.equal(replayed.code, 0, replayed.stderr)
+  const [, ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n')
+  assert.deepEqual(rows.map((row) => row.split(',')[0]).toSorted(), others.toSorted())
+})
+
 test('erase - a player who comes back begins anew, and is not in the proof of the former life', async () => {
   await play([erased], 6, 1)
   await until('the bet is scored', async () => (await countOf(erased)) > 0)
@@ -295,4 +307,9 @@ test('requests - one that makes no sense is set aside with its reason, and the l
     }
     return false
   })
+})
+
+test('verify - all else adds up as if nothing had happened', async () => {
+  const verified = await runCommand(mainOf('verifier'), ['--json', '--sample', '0'], dataDir)
+  assert.equal(verified.code, 0, verified.stdout.slice(0, 2_000) + verified.stderr)
 })
