@@ -458,7 +458,7 @@ export interface PrivacyRequest {
 export interface PrivacyConfirmation {
   requestId: string
   playerId: string
-  /** player-state, monitor-state, postgresql/<table>, s3, or all: nothing is left to do */
+  /** player-state, monitor-state, postgresql/<table>, s3, or all: everything was done that can be done */
   place: string
   /** Players, player-days, rows or objects */
   erased: number

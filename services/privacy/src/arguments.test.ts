@@ -16,7 +16,7 @@ test('parseArguments - a player is erased with what stands in the record, or loo
 
 test('parseArguments - what is missing, too much or unknown is refused', () => {
   const refused = [['erase'], ['erase', ''], ['erase', 'a', 'b'], ['repeat', 'a'], ['forget', 'a']]
-  for (const args of [...refused, ['prove', 'a', '--quickly']]) {
+  for (const args of [...refused, ['prove', 'a', '--quickly'], ['erase', 'a', '--wait', 'long']]) {
     assert.throws(() => parseArguments(args), UsageError, args.join(' '))
   }
 })

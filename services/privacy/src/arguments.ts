@@ -54,10 +54,18 @@ export function parseArguments(args: readonly string[]): Arguments | undefined {
     player: player ?? '',
     market: values.market ?? null,
     requestedBy: values['requested-by'],
-    waitMs: parseDurationMs('--wait', values.wait, '30s'),
+    waitMs: toWaitMs(values.wait),
     objects: values.objects,
     json: values.json,
     dataDir: values['data-dir'],
+  }
+}
+
+function toWaitMs(text: string): number {
+  try {
+    return parseDurationMs('--wait', text, '30s')
+  } catch (error) {
+    throw new UsageError((error as Error).message)
   }
 }
 
