@@ -1,4 +1,5 @@
 // npm run bench -- monitor: what does watching the model cost beside scoring with it?
+import { watchedPartitions } from '@churnstream/monitor'
 import { Schemas } from '@churnstream/schemas'
 import { simulate } from '@churnstream/simulator'
 import { services, topics } from '@churnstream/topology'
@@ -10,13 +11,13 @@ import { firstEvents } from '../pipeline/steps.ts'
 import { startBreakable } from './breakable.ts'
 
 const eventsPerSecond = 5_000
-const warmUpSeconds = 30
+const warmUpSeconds = 45
 const measuredSeconds = 60
 const ticksPerSecond = 10
 const patienceMs = 120_000
 const dayMs = 86_400_000
 const measured = ['features', 'scorer', 'monitor'] as const
-const watchedShares = [1, 0.05]
+const watchedShares = [1, 0.05, 0.01]
 
 /**
  * Event time goes faster than ours, and no less happens in a player's day: what the monitor does for
@@ -60,11 +61,11 @@ export async function benchMonitor(options: {
     await pipeline.restart('monitor', { WATCHED_SHARE: String(share) })
     onProgress(`warming up for ${warmUpSeconds} s, ${100 * share} % of the players watched`)
     await play(warmUpSeconds)
-    await untilCaughtUp(pipeline, running)
+    await untilCaughtUp(pipeline, share, running)
     const before = await processorSeconds(pipeline)
     onProgress(`measuring for ${measuredSeconds} s`)
     const rate = await play(measuredSeconds)
-    await untilCaughtUp(pipeline, running)
+    await untilCaughtUp(pipeline, share, running)
     const after = await processorSeconds(pipeline)
 
     const took = (id: (typeof measured)[number]) => after[id] - before[id]
@@ -96,15 +97,20 @@ async function processorSeconds(
 }
 
 /** All that was sent has passed features, the scorer and the monitor. */
-async function untilCaughtUp({ kafka }: Pipeline, signal: AbortSignal): Promise<void> {
+async function untilCaughtUp(
+  { kafka }: Pipeline,
+  share: number,
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = performance.now() + patienceMs
+  const all = topics.playerActivity.partitions
   const stages = [
-    [services.features, topics.playerActivity],
-    [services.scorer, topics.featureVectors],
-    [services.monitor, topics.churnScores],
+    [services.features, topics.playerActivity, all],
+    [services.scorer, topics.featureVectors, all],
+    [services.monitor, topics.churnScores, watchedPartitions(share)],
   ] as const
-  for (const [service, topic] of stages) {
-    for (let partition = 0; partition < topic.partitions; partition++) {
+  for (const [service, topic, partitions] of stages) {
+    for (let partition = 0; partition < partitions; partition++) {
       while ((await progressOf(kafka, service, topic, partition)).isLeft) {
         if (performance.now() > deadline) throw new Error(`${service.name} does not catch up`)
         await delay(200, undefined, { signal })

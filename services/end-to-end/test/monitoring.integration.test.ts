@@ -25,6 +25,7 @@ import { after, before, test } from 'node:test'
 import { Client } from 'pg'
 import { depositOf } from '../pipeline/deposit.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
+import { askPrometheus, isAnswered, queryPrometheus } from '../pipeline/prometheus.ts'
 
 const { missing } = await findPrometheus()
 const options = { skip: missing === undefined ? false : `no Prometheus: ${missing}` }
@@ -102,29 +103,9 @@ async function play(): Promise<void> {
   await producer.close()
 }
 
-interface Answer<T> {
-  readonly status: string
-  readonly data: T
-}
-type Vector = { readonly metric: Record<string, string>; readonly value: [number, string] }[]
-
-async function ask<T>(path: string, parameters: Record<string, string> = {}): Promise<T> {
-  const url = new URL(`/api/v1/${path}`, pipeline.stack.prometheus.url)
-  url.search = String(new URLSearchParams(parameters))
-  const body = await (await fetch(url)).text()
-  const { status, data } = JSON.parse(body) as Answer<T>
-  assert.equal(status, 'success', `${path} ${JSON.stringify(parameters)}: ${body}`)
-  return data
-}
-
-async function query(expr: string): Promise<Vector> {
-  // Grafana fills it in with some scrape intervals.
-  const filled = expr.replaceAll('$__rate_interval', '30s')
-  return (await ask<{ result: Vector }>('query', { query: filled })).result
-}
-
-const isAnswered = (vector: Vector): boolean =>
-  vector.some(({ value: [, text] }) => Number.isFinite(Number(text)))
+const ask = <T>(path: string, parameters?: Record<string, string>) =>
+  askPrometheus<T>(pipeline.stack.prometheus.url, path, parameters)
+const query = (expr: string) => queryPrometheus(pipeline.stack.prometheus.url, expr)
 
 test(
   '/metrics - a service exposes what the topology says of it, and nothing else of ours',

@@ -20,7 +20,7 @@ export const config = baseConfig.extend({
   /** Share of the players, drawn by their ids: 5,000 or more of them tell as much as all. */
   WATCHED_SHARE: z.coerce.number().gt(0).max(1).default(1),
   /** How long records are gathered for one transaction. */
-  GATHER_MS: whole.default(2_000),
+  GATHER_MS: whole.default(10_000),
   /** Days of a drift or performance window. */
   WINDOW_DAYS: days.default(7),
   /** A partition so many event days behind the first is not waited for. */

@@ -9,7 +9,7 @@ import {
 } from '@churnstream/schemas'
 import type { ConsumedRecord, Input } from '@churnstream/runtime'
 import { topics } from '@churnstream/topology'
-import { hashOf } from './core/hash.ts'
+import { hashOfBytes } from './core/hash.ts'
 
 export type Counted =
   | { readonly kind: 'score'; readonly score: ChurnScore }
@@ -22,7 +22,7 @@ export type Counted =
  * so many of the players are watched as `share` says.
  */
 export function countedInputs(share: number): readonly [Input<Counted>, ...Input<Counted>[]] {
-  const wants = ({ key }: Pick<ConsumedRecord, 'key'>): boolean => isWatched(key, share)
+  const wants = ({ key }: ConsumedRecord, partition: number) => isWatched(key, partition, share)
   return [
     {
       topic: topics.churnScores,
@@ -50,9 +50,18 @@ export function countedInputs(share: number): readonly [Input<Counted>, ...Input
   ]
 }
 
-/** A record without a player has its say in the dead letters. */
-export const isWatched = (key: Buffer | null, share: number): boolean =>
-  share >= 1 || key === null || hashOf(String(key)) < share * 2 ** 32
+/** Partitions are even samples of the players, and one that is not read costs nothing. */
+export const watchedPartitions = (share: number): number =>
+  Math.ceil(share * topics.churnScores.partitions)
+
+/**
+ * Whole partitions, and of the last one so many players as are left of the share: more of them never
+ * drop one. A record without a player has its say in the dead letters.
+ */
+export function isWatched(key: Buffer | null, partition: number, share: number): boolean {
+  const ofPartition = share * topics.churnScores.partitions - partition
+  return key === null || ofPartition >= 1 || hashOfBytes(key) < ofPartition * 2 ** 32
+}
 
 function tagged<V>(decoder: RecordDecoder<V>, wrap: (value: V) => Counted): RecordDecoder<Counted> {
   return {

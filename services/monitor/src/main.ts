@@ -19,7 +19,7 @@ import { services, topics } from '@churnstream/topology'
 import { createAssessingEncoders, createAssessingProcessor } from './assessing.ts'
 import { config } from './config.ts'
 import { createCountingEncoders, createCountingProcessor } from './counting.ts'
-import { countedInputs } from './inputs.ts'
+import { countedInputs, watchedPartitions } from './inputs.ts'
 import { createMonitorMetrics, showWindows } from './metrics.ts'
 import { createProfiles, createS3Reader } from './profiles.ts'
 import { settingsOf } from './settings.ts'
@@ -81,7 +81,7 @@ await runMain(async () => {
     kafka,
     schemas,
     sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
-    gather: { waitMs: env.GATHER_MS, minBytes: 4 << 20, records: 10_000 },
+    gather: { everyMs: env.GATHER_MS, records: 10_000 },
     signal: AbortSignal.any([signal, ending.signal]),
     log,
     metrics,
@@ -89,7 +89,14 @@ await runMain(async () => {
     tracing,
   }
   const loops = [
-    run({ ...common, ...first, alongside, service, processor: counting }),
+    run({
+      ...common,
+      ...first,
+      alongside,
+      partitions: watchedPartitions(env.WATCHED_SHARE),
+      service,
+      processor: counting,
+    }),
     run({
       ...common,
       service: services.assessor,

@@ -1,8 +1,8 @@
 // How does the environment become what the assessor is told?
-import { topics } from '@churnstream/topology'
 import type { z } from 'zod'
 import type { config } from './config.ts'
 import type { AssessorSettings } from './core/assessor.ts'
+import { watchedPartitions } from './inputs.ts'
 
 export const settingsOf = (env: Readonly<z.output<typeof config>>): AssessorSettings => ({
   inputs: {
@@ -30,7 +30,7 @@ export const settingsOf = (env: Readonly<z.output<typeof config>>): AssessorSett
     qualityHoldDays: env.RETRAIN_QUALITY_HOLD_DAYS,
   },
   windowDays: env.WINDOW_DAYS,
-  partitions: topics.churnScores.partitions,
+  partitions: watchedPartitions(env.WATCHED_SHARE),
   patienceDays: env.PATIENCE_DAYS,
   namePrefix: env.MODEL_NAME_PREFIX,
 })

@@ -294,6 +294,28 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     },
   )
 
+  promise('the first so many partitions are read, and no other', async ({ kafka }, topic) => {
+    const producer = await kafka.openProducer()
+    await producer.send([record(topic, 1, 'left'), record(topic, 0, 'read')])
+    await producer.close()
+    const owned: (readonly number[])[] = []
+    const got: string[] = []
+    const consumer = await kafka.consume({
+      groupId: `group-${randomUUID()}`,
+      topic,
+      partitions: 1,
+      onAssigned: (partitions) => void owned.push(partitions),
+      async onBatch(batch: Batch) {
+        got.push(...textsOf(batch.records))
+        batch.resolve((batch.records.at(-1) as ConsumedRecord).offset)
+      },
+    })
+    await until('its record came', () => got.length > 0)
+    await consumer.stop()
+    assert.deepEqual(owned, [[0]])
+    assert.deepEqual(got, ['read'])
+  })
+
   promise(
     'topics alongside: three members own the same partitions of each, and get their records',
     async ({ kafka }, topic) => {

@@ -47,9 +47,11 @@ export interface ConsumeOptions {
   readonly topic: string
   /** Further topics with as many partitions: whoever owns a partition owns it in each. */
   readonly alongside?: readonly string[]
+  /** The first so many partitions are shared out, and nobody reads the others; all unless told. */
+  readonly partitions?: number
   readonly sessionTimeoutMs?: number
-  /** A fetch waits so long, unless it has so much. */
-  readonly gather?: { readonly waitMs: number; readonly minBytes: number }
+  /** The caller lets this time pass between fetches: each takes all that there is. */
+  readonly gather?: { readonly everyMs: number }
   /**
    * After every (re)assignment, with all partitions now owned, the same of every topic, and the
    * generation of its batches.

@@ -183,7 +183,8 @@ export class MemoryCluster {
   #rebalance(groupId: string): void {
     const members = this.#groups.get(groupId) ?? []
     for (const [index, member] of members.entries()) {
-      const count = this.#partitions(member.options.topic).length
+      const { topic, partitions = Infinity } = member.options
+      const count = Math.min(this.#partitions(topic).length, partitions)
       member.owned = Array.from({ length: count }, (_, p) => p).filter(
         (partition) => partition % members.length === index,
       )

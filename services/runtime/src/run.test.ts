@@ -13,7 +13,7 @@ import type { Kafka, OutgoingRecord } from './kafka.ts'
 import { MemoryCluster } from './memory-kafka.ts'
 import { createMetrics } from './metrics.ts'
 import { deadLetter, emit, skip } from './outcome.ts'
-import { reachOf, run, type Input, type Processor } from './run.ts'
+import { reachOf, run, type Gather, type Input, type Processor } from './run.ts'
 import { toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
 import { noTracing, type Span, type Tracing } from './tracing.ts'
 
@@ -116,12 +116,13 @@ interface StartOptions {
   readonly wants?: Input<PlayerActivity>['wants']
   readonly alongside?: readonly Input<PlayerActivity>[]
   readonly tracing?: Tracing
+  readonly gather?: Gather
 }
 
 function start(
   kafka: Kafka,
   processor: Processor<PlayerActivity>,
-  { alongside = [], tracing, wants, health = new Health() }: StartOptions = {},
+  { alongside = [], tracing, wants, gather, health = new Health() }: StartOptions = {},
 ) {
   const controller = new AbortController()
   const metrics = createMetrics('test')
@@ -139,6 +140,7 @@ function start(
     health,
     ...(tracing && { tracing }),
     ...(wants && { wants }),
+    ...(gather && { gather }),
   })
   finished.catch(() => undefined)
   return {
@@ -457,6 +459,16 @@ test('run - topics alongside share one lane: broken connections neither lose nor
   const [letter, ...others] = await readAll(kafka, deadLetterTopic(second), 0)
   assert.equal(others.length, 0)
   assert.deepEqual(parseDeadLetter(letter as NonNullable<typeof letter>).offset, 7)
+})
+
+test('gather - what comes in the pause waits for its end, and an end of the service does not', async () => {
+  const { kafka } = await createCluster()
+  await send(kafka, [event('ada', 0)])
+  const running = start(kafka, countingProcessor(), { gather: { everyMs: 3_600_000 } })
+  await until('the first is committed', async () => (await committed(kafka)) === 1n)
+  await send(kafka, [event('ada', 1)])
+  await running.stop()
+  assert.equal(await committed(kafka), 1n)
 })
 
 test('reachOf - a lane writes to its like, to its dead letters, and where all gather', () => {

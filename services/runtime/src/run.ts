@@ -66,13 +66,12 @@ export interface Input<V> {
   readonly topic: Topic
   readonly decoder: RecordDecoder<V>
   /** The others are skipped without being decoded; all are wanted unless told. */
-  readonly wants?: (record: ConsumedRecord) => boolean
+  readonly wants?: (record: ConsumedRecord, partition: number) => boolean
 }
 
 export interface Gather {
-  /** A fetch waits so long, unless it has so much. */
-  readonly waitMs: number
-  readonly minBytes: number
+  /** So long from one fetch to the next, unless it left something. */
+  readonly everyMs: number
   /** Of a transaction, at most; chunkRecords unless told. */
   readonly records?: number
 }
@@ -94,6 +93,8 @@ export interface RunOptions<V> extends Input<V> {
   /** Where the spans of sampled records go; nowhere unless told. */
   readonly tracing?: Tracing
   readonly sessionTimeoutMs?: number
+  /** The first so many partitions are worked on, and nobody reads the others; all unless told. */
+  readonly partitions?: number
   /** Fewer and larger transactions, where nobody waits for what comes out. */
   readonly gather?: Gather
 }
@@ -185,6 +186,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     ...(options.sessionTimeoutMs === undefined
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
+    ...(options.partitions === undefined ? {} : { partitions: options.partitions }),
     ...(options.gather === undefined ? {} : { gather: options.gather }),
     onFetched: () => account.cameRound(),
     onAssigned(partitions, generation) {
@@ -215,6 +217,18 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   }
 
   async function onBatch(batch: Batch): Promise<void> {
+    const nextAt = performance.now() + (options.gather?.everyMs ?? 0)
+    await workOff(batch)
+    // What waits for its turn is fetched when all batches of this fetch are done.
+    while (batch.remaining === 0n && !batch.isStale() && !signal.aborted) {
+      const leftMs = nextAt - performance.now()
+      if (leftMs <= 0) break
+      await delay(Math.min(leftMs, heartbeatEveryMs), undefined, { signal }).catch(() => undefined)
+      await batch.heartbeat()
+    }
+  }
+
+  async function workOff(batch: Batch): Promise<void> {
     using work = workOn(batch.partition)
     for (let attempt = 0; !batch.isStale(); attempt++) {
       work.cameOn()
@@ -379,7 +393,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     const { partition } = batch
     const startedAt = performance.now()
     failpoint('after-poll')
-    const wanted = wants === undefined ? chunk : chunk.filter(wants)
+    const wanted = wants ? chunk.filter((record) => wants(record, partition)) : chunk
     await schemas.prepare(
       decoder,
       wanted.map((record) => record.value),

@@ -77,7 +77,7 @@ await runMain(async () => {
       health,
       tracing,
       // Nobody waits for a row as they do for a score: fewer, larger transactions.
-      gather: { waitMs: 200, minBytes: 1 << 20 },
+      gather: { everyMs: 200 },
     })
   }
   await watching

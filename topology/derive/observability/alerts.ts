@@ -43,6 +43,13 @@ const confirmedOf = (name: string, kind: string, what: string): Alert => {
   }
 }
 
+/** Of the volumes and certificates of the cluster that runs us, as k8s/ names it. */
+const namespace = 'churnstream'
+const ours = (metric: string, more = '') => `${metric}{namespace="${namespace}"${more}}`
+const volume = ',persistentvolumeclaim="data-0-kafka-0"'
+const certificate = `strimzi_certificate_expiration_timestamp_ms{resource_namespace="${namespace}",type="cluster-ca"}`
+const daySeconds = 86_400
+
 /** A reason to look, never to wake somebody. */
 const confirmedAlerts = [
   confirmedOf('FeedBroken', 'quality', 'Inputs are missing or unknown'),
@@ -512,6 +519,40 @@ export const alerts: readonly Alert[] = [
     cases: {
       fires: { series: { 'nodejs_eventloop_lag_p99_seconds{job="scorer"}': '0.8x10' }, at: '7m' },
       quiet: { series: { 'nodejs_eventloop_lag_p99_seconds{job="scorer"}': '0.02x10' }, at: '7m' },
+    },
+  },
+  {
+    name: 'DiskFillsUp',
+    expr: `1 - ${ours('kubelet_volume_stats_available_bytes')} / ${ours('kubelet_volume_stats_capacity_bytes')} > 0.8`,
+    for: '10m',
+    severity: 'page',
+    summary: 'The volume {{ $labels.persistentvolumeclaim }} is {{ $value | humanizePercentage }} full',
+    cases: {
+      fires: {
+        series: {
+          [ours('kubelet_volume_stats_available_bytes', volume)]: '30x5 19x20',
+          [ours('kubelet_volume_stats_capacity_bytes', volume)]: '100x25',
+        },
+        at: '18m',
+      },
+      quiet: {
+        series: {
+          [ours('kubelet_volume_stats_available_bytes', volume)]: '21x25',
+          [ours('kubelet_volume_stats_capacity_bytes', volume)]: '100x25',
+        },
+        at: '18m',
+      },
+    },
+  },
+  {
+    name: 'CertificateExpires',
+    expr: `strimzi_certificate_expiration_timestamp_ms{resource_namespace="${namespace}"} / 1000 - time() < ${21 * daySeconds}`,
+    for: '10m',
+    severity: 'page',
+    summary: 'Kafka, certificate {{ $labels.type }}: valid for {{ $value | humanizeDuration }} more',
+    cases: {
+      fires: { series: { [certificate]: `${20 * daySeconds * 1000}x20` }, at: '15m' },
+      quiet: { series: { [certificate]: `${22 * daySeconds * 1000}x20` }, at: '15m' },
     },
   },
 ]

@@ -36,12 +36,18 @@ export const metricGroups: readonly MetricGroup[] = [
   { exposedBy: ['monitor'], metrics: monitorMetrics },
 ]
 
-/** What every Node process tells of itself, and Prometheus of what it scrapes; boards may use these. */
+/**
+ * What every Node process tells of itself, Prometheus of what it scrapes, and on Kubernetes the kubelet
+ * of volumes and Strimzi of certificates; boards and alerts may use these.
+ */
 export const foreignMetrics = [
   'process_cpu_seconds_total',
   'process_resident_memory_bytes',
   'nodejs_eventloop_lag_p99_seconds',
   'nodejs_heap_size_used_bytes',
+  'kubelet_volume_stats_available_bytes',
+  'kubelet_volume_stats_capacity_bytes',
+  'strimzi_certificate_expiration_timestamp_ms',
   'up',
   'ALERTS',
 ] as const

@@ -2,6 +2,7 @@
 import { createMlflow } from '@churnstream/registry-bridge'
 import { Schemas } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
+import { findPrometheus } from '@churnstream/topology/local'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { runCommand } from '../../pipeline/command.ts'
 import { listenForNotices } from '../../pipeline/dagster-watch.ts'
 import { startPipeline } from '../../pipeline/pipeline.ts'
 import { openPlayers } from '../../pipeline/players.ts'
+import { askBoards } from '../../pipeline/prometheus.ts'
 import type { Notice } from '../../pipeline/retraining.ts'
 import type { ScenarioOptions } from '../options.ts'
 import { closeCircle } from './circle.ts'
@@ -37,12 +39,14 @@ export async function runDriftScenario(options: ScenarioOptions, run: Run): Prom
     cleanUp.defer(() => rmSync(dataDir, { recursive: true, force: true }))
   const notices = await listenForNotices<Notice>()
   cleanUp.defer(() => notices.close())
+  const { missing } = await findPrometheus()
   const pipeline = cleanUp.use(
     await startPipeline({
       dataDir,
       ports: options.ports,
       modelSize: lesson,
       env,
+      monitoring: missing === undefined,
       dagster: dagster(notices.url),
       signal,
       onProgress,
@@ -82,6 +86,8 @@ export async function runDriftScenario(options: ScenarioOptions, run: Run): Prom
         if (code !== 0) throw new Error(`npm run model -- ${args.join(' ')}: ${stdout}${stderr}`)
       },
     })
+    if (missing === undefined) onProgress(await askBoards(stack.prometheus.url))
+    else onProgress(`boards were not asked, there is no Prometheus: ${missing}`)
   } catch (error) {
     if (signal.aborted) throw error
     problem = error as Error

@@ -55,6 +55,8 @@ const sessionTimeoutMs = 6_000
 /** A fetch waits this long or for this much: it sets the pace, and so the size, of transactions. */
 const fetchWaitMs = 25
 const fetchMinBytes = 64 * 1024
+/** Where records are gathered; a member can't leave its group while it waits. */
+const idleFetchWaitMs = 1_000
 const fetchMaxBytesPerPartition = 1 << 20
 /** Below the brokers' max.message.bytes of 1 MiB with room for what the encoding adds. */
 const sendMaxBytes = 700_000
@@ -177,15 +179,18 @@ async function consume(
   log: Log,
 ): Promise<GroupConsumer> {
   const session = options.sessionTimeoutMs ?? sessionTimeoutMs
-  const { topic, alongside = [] } = options
+  const { topic, alongside = [], gather, partitions = Infinity } = options
   const consumer = client.consumer({
     groupId: options.groupId,
-    ...(alongside.length === 0 ? {} : { partitionAssigners: [coPartitioned] }),
+    ...(alongside.length === 0 && partitions === Infinity
+      ? {}
+      : { partitionAssigners: [coPartitioned(partitions)] }),
     sessionTimeout: session,
     rebalanceTimeout: rebalanceTimeoutMs,
     heartbeatInterval: Math.min(3_000, Math.floor(session / 4)),
-    maxWaitTimeInMs: options.gather?.waitMs ?? fetchWaitMs,
-    minBytes: options.gather?.minBytes ?? fetchMinBytes,
+    ...(gather === undefined
+      ? { maxWaitTimeInMs: fetchWaitMs, minBytes: fetchMinBytes }
+      : { maxWaitTimeInMs: Math.min(gather.everyMs, idleFetchWaitMs), minBytes: 1 }),
     maxBytesPerPartition: fetchMaxBytesPerPartition,
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,
@@ -423,7 +428,7 @@ function openLookup(client: KafkajsClient, topic: string): Lookup {
 }
 
 const followRetryMs = 500
-const followWaitMs = 250
+const followWaitMs = 1_000
 
 function follow(
   client: KafkajsClient,

@@ -8,41 +8,44 @@ const require = createRequire(import.meta.url)
  * Partition p of every topic goes to the same member. kafkajs's own assigner deals out the partitions
  * of all topics in one round, so that a player's records of two topics can end up with two members.
  */
-export const coPartitioned: PartitionAssigner = ({ cluster }) => {
-  const { AssignerProtocol } = require('kafkajs') as typeof import('kafkajs')
-  const name = 'CoPartitioned'
-  const version = 0
-  return {
-    name,
-    version,
-    async assign({ members, topics }) {
-      const sorted = members.map(({ memberId }) => memberId).sort()
-      return sorted.map((memberId, index) => {
-        const owned = topics.map((topic) => {
-          const ids = cluster
-            .findTopicPartitionMetadata(topic)
-            .map(({ partitionId }) => partitionId)
-          return [topic, ids.filter((id) => id % sorted.length === index)] as const
-        })
-        const assignment = Object.fromEntries(owned)
-        const userData = Buffer.alloc(0)
-        return {
-          memberId,
-          memberAssignment: AssignerProtocol.MemberAssignment.encode({
-            version,
-            assignment,
-            userData,
-          }),
-        }
-      })
-    },
-    protocol: ({ topics }) => ({
+export const coPartitioned =
+  (partitions: number): PartitionAssigner =>
+  ({ cluster }) => {
+    const { AssignerProtocol } = require('kafkajs') as typeof import('kafkajs')
+    const name = 'CoPartitioned'
+    const version = 0
+    return {
       name,
-      metadata: AssignerProtocol.MemberMetadata.encode({
-        version,
-        topics,
-        userData: Buffer.alloc(0),
+      version,
+      async assign({ members, topics }) {
+        const sorted = members.map(({ memberId }) => memberId).sort()
+        return sorted.map((memberId, index) => {
+          const owned = topics.map((topic) => {
+            const ids = cluster
+              .findTopicPartitionMetadata(topic)
+              .map(({ partitionId }) => partitionId)
+              .filter((id) => id < partitions)
+            return [topic, ids.filter((id) => id % sorted.length === index)] as const
+          })
+          const assignment = Object.fromEntries(owned)
+          const userData = Buffer.alloc(0)
+          return {
+            memberId,
+            memberAssignment: AssignerProtocol.MemberAssignment.encode({
+              version,
+              assignment,
+              userData,
+            }),
+          }
+        })
+      },
+      protocol: ({ topics }) => ({
+        name,
+        metadata: AssignerProtocol.MemberMetadata.encode({
+          version,
+          topics,
+          userData: Buffer.alloc(0),
+        }),
       }),
-    }),
+    }
   }
-}

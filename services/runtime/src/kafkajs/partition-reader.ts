@@ -151,13 +151,21 @@ export async function readRange(
   from: bigint,
   to: bigint,
 ): Promise<ConsumedRecord[]> {
-  const first = await reader.firstOffset(partition)
   const found: ConsumedRecord[] = []
-  let position = from > first ? from : first
+  let position = from
   while (position < to) {
-    const [fetched] = await reader.fetch(new Map([[partition, position]]), 0)
+    let fetched: Fetched | undefined
+    try {
+      ;[fetched] = await reader.fetch(new Map([[partition, position]]), 0)
+    } catch (error) {
+      if ((error as { type?: string }).type !== 'OFFSET_OUT_OF_RANGE') throw error
+      const first = await reader.firstOffset(partition)
+      if (first <= position) throw error
+      position = first
+      continue
+    }
     if (fetched === undefined) throw new TransientError(`no answer for ${partition}`)
-    found.push(...fetched.records.filter(({ offset }) => offset < to))
+    for (const record of fetched.records) if (record.offset < to) found.push(record)
     if (fetched.next === position) break
     position = fetched.next
   }
