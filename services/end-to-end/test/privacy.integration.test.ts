@@ -280,7 +280,8 @@ test('replay - nobody learns from a player who was erased', async () => {
   const replayed = await runCommand(mainOf('replay'), args, dataDir)
   assert.equal(replayed.code, 0, replayed.stderr)
   const [, ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n')
-  assert.deepEqual(rows.map((row) => row.split(',')[0]).toSorted(), others.toSorted())
+  assert.equal(rows.length, others.length)
+  assert.deepEqual(new Set(rows.map((row) => row.split(',')[0])), new Set(others))
 })
 
 test('erase - a player who comes back begins anew, and is not in the proof of the former life', async () => {
