@@ -265,6 +265,21 @@ test('erase - a player is nowhere any more, though features dies twice, and all 
   assert.deepEqual(await get('batch/others.jsonl'), untouched)
 })
 
+test('repeat - what a backup brought back goes again', async () => {
+  await rowsOf(
+    databaseUrl(),
+    `INSERT INTO batch_scores
+     SELECT batch_id, $1, as_of, market, score, band, model_name, model_version, source, 99
+       FROM batch_scores WHERE player_id = $2`,
+    [erased, others[0]],
+  )
+  await put('training/set.csv.gz', gzipSync(`player_id,x\n${players.join(',1\n')},1\n`))
+  const repeated = await runCommand(script, ['repeat', '--json'], dataDir)
+  assert.equal(repeated.code, 0, repeated.stderr)
+  assert.deepEqual(JSON.parse(repeated.stdout), { players: 1, rows: 1, objects: 1, refused: [] })
+  assert.equal(await countOf(erased, 'batch_scores'), 0)
+})
+
 test('erase - once more changes nothing, and nobody else is taken for the player', async () => {
   const [again, other] = await Promise.all([erase(() => undefined), prove('player-10')])
   assert.equal(again.code, 0, again.stderr)
