@@ -1,6 +1,7 @@
 // How do bytes become a record, and a record bytes?
 import avro from 'avsc'
 import { schemaText, type RecordName, type Records } from './records.ts'
+import { Slab, writerOf, type Write } from './write.ts'
 
 /** Confluent's wire format: this byte, the schema id as a big-endian int32, then the Avro body. */
 export const magicByte = 0
@@ -41,40 +42,36 @@ export function schemaIdOf(value: Buffer | null): number | DecodeProblem {
   return value.readInt32BE(1)
 }
 
-const slabBytes = 1 << 20
-
 /** Encodes records of one kind. Values share a slab, so a value stays valid but pins its slab. */
 export class Encoder<N extends RecordName> {
   readonly #type: avro.Type
-  readonly #schemaId: number
-  #slab = Buffer.allocUnsafeSlow(slabBytes)
-  #used = 0
+  readonly #write: Write
+  readonly #frame: Buffer
+  readonly #slab = new Slab()
 
   constructor(name: N, schemaId: number) {
     this.#type = typeOf(schemaText(name))
-    this.#schemaId = schemaId
+    this.#write = writerOf(this.#type)
+    this.#frame = Buffer.alloc(headerBytes, magicByte)
+    this.#frame.writeInt32BE(schemaId, 1)
   }
 
   /** @throws Error when the value does not fit the schema: a bug, not poison. */
   encode(value: Records[N]): Buffer {
-    let end = this.#tryEncode(value)
-    if (end < 0) {
-      // A negative position says by how many bytes the slab was too short.
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, headerBytes - end + slabBytes))
-      this.#used = 0
-      end = this.#tryEncode(value)
+    const slab = this.#slab
+    slab.begin()
+    slab.raw(this.#frame)
+    try {
+      this.#write(slab, value)
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      // avsc writes what we can't, or says what is wrong where.
+      const body = this.#type.toBuffer(value)
+      slab.begin()
+      slab.raw(this.#frame)
+      slab.raw(body)
     }
-    const framed = this.#slab.subarray(this.#used, end)
-    framed[0] = magicByte
-    framed.writeInt32BE(this.#schemaId, 1)
-    this.#used = end
-    return framed
-  }
-
-  #tryEncode(value: Records[N]): number {
-    const start = this.#used + headerBytes
-    if (start >= this.#slab.length) return -1
-    return this.#type.encode(value, this.#slab, start)
+    return slab.take()
   }
 }
 

@@ -35,29 +35,29 @@ export const isAnswered = (vector: Vector): boolean =>
   vector.some(({ value: [, text] }) => Number.isFinite(Number(text)))
 
 /**
- * Asks what every panel of every board asks, when windows have ended and versions were loaded.
- * @throws Error that names a panel that has no answer, although something happened that it shows
+ * Asks what every panel of every board asks.
+ * @throws Error that names a panel of what the scenario is about that has no answer
  */
 export async function askBoards(url: string, patienceMs = 60_000): Promise<string> {
   const deadline = performance.now() + patienceMs
   let answered = 0
-  const empty: string[] = []
+  const empty = new Set<string>()
   for (const { uid, rows } of boards) {
-    for (const { title, queries, emptyWhen } of rows.flatMap((row) => row.panels)) {
-      for (const { expr, emptyWhen: own = uid === driftBoard ? undefined : emptyWhen } of queries) {
+    for (const { title, queries } of rows.flatMap((row) => row.panels)) {
+      for (const { expr } of queries) {
         let isThere = isAnswered(await queryPrometheus(url, expr))
-        while (!isThere && own === undefined) {
+        while (!isThere && uid === driftBoard) {
           if (performance.now() > deadline) throw new Error(`no answer for ${title}: ${expr}`)
           await delay(1_000)
           isThere = isAnswered(await queryPrometheus(url, expr))
         }
         if (isThere) answered++
-        else empty.push(`${title} (${own})`)
+        else empty.add(title)
       }
     }
   }
-  const rest = empty.length === 0 ? '' : `, and nothing for ${empty.join(', ')}`
-  return `${answered} of ${answered + empty.length} expressions of the boards give figures${rest}`
+  const nothing = empty.size === 0 ? '' : `; nothing to say has ${[...empty].join(', ')}`
+  return `${answered} expressions of the boards are answered with figures${nothing}`
 }
 
 const driftBoard = 'churnstream-drift'

@@ -182,7 +182,8 @@ export function createFeatureProcessor(encoders: Encoders, schemas: Schemas): Pr
         topic: topics.featureVectors.name,
         partition,
         key: playerId,
-        value: encoders.vector.encode({ playerId, asOf, trigger, ...cause, ...features }),
+        // A spread would look up every feature by its name.
+        value: encoders.vector.encode(Object.assign(features, { playerId, asOf, trigger }, cause)),
         timestampMs,
       })
     }
