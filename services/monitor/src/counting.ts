@@ -19,6 +19,7 @@ import {
 } from '@churnstream/runtime'
 import { topics } from '@churnstream/topology'
 import { binsOf } from './core/bins.ts'
+import { isControl, type Control } from './core/control.ts'
 import { PlayerDays, type Known, type Taken } from './core/player-days.ts'
 import type { Counted } from './inputs.ts'
 import type { Profiles } from './profiles.ts'
@@ -55,8 +56,9 @@ export function createCountingProcessor(options: {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
   readonly profiles: Profiles
+  readonly control: Control
 }): Processor<Counted> & AsyncDisposable {
-  const { encoders, kafka, schemas, profiles } = options
+  const { encoders, kafka, schemas, profiles, control } = options
   const partitions = new Map<number, PlayerDays>()
   const vectors = kafka.openLookup(topics.featureVectors.name)
   const vectorDecoder = new Decoder('feature-vector')
@@ -159,7 +161,7 @@ export function createCountingProcessor(options: {
     state: {
       changelog: topics.monitorState,
       async restore(partition, changelog) {
-        const days = new PlayerDays(partition)
+        const days = new PlayerDays(partition, (playerId) => isControl(playerId, control))
         const decoder = new Decoder('monitor-state')
         for await (const records of changelog) await load(days, decoder, records)
         days.loaded()

@@ -242,6 +242,7 @@ function start(kafka: Kafka, metrics = createMetrics('monitor')) {
     kafka,
     schemas,
     profiles,
+    control: { share: 1, salt: 'control' },
   })
   const [first, ...alongside] = countedInputs(1)
   const monitorMetrics = createMonitorMetrics(metrics)

@@ -120,6 +120,21 @@ test('PlayerDays - a cohort holds the labelled at risk, by role, with marks; the
   )
 })
 
+test('PlayerDays - labels of those upon whom somebody acts are not measured, their inputs are', () => {
+  const days = new PlayerDays(0, (playerId) => playerId !== 'treated')
+  for (const [index, playerId] of ['ada', 'treated'].entries()) {
+    days.onScore(scoreOf(playerId, 0, index), facts)
+    days.onOutcome(labelOf(playerId, 0, true, 29))
+  }
+  clockTo(days, 40)
+  const due = days.takeDue()
+  assert.equal(inputsOf(due, 0)[0]?.rows, 2)
+  const [cohort, ...others] = cohortsOf(due, 0)
+  assert.equal(others.length, 0)
+  assert.equal(cohort?.scores.length, 1)
+  assert.equal(cohort?.unlabelled, 0)
+})
+
 test('PlayerDays - outcomes and shadows that come before their score meet it', () => {
   const forward = new PlayerDays(0)
   const backward = new PlayerDays(0)

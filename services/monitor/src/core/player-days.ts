@@ -69,6 +69,7 @@ const marksOf = { churned: 1, active: 2, bandShift: 2 } as const
  */
 export class PlayerDays {
   readonly #partition: number
+  readonly #measured: (playerId: string) => boolean
   readonly #days = new Map<number, Map<string, PlayerDay>>()
   readonly #profiles = new Map<string, Known>()
   readonly #changed = new Map<string, MonitorState | null>()
@@ -78,8 +79,10 @@ export class PlayerDays {
   #clock: MonitorClock = { scoresDay: -1, shadowsDay: -1, outcomesDay: -1, toldDay: -1 }
   #size = 0
 
-  constructor(partition: number) {
+  /** @param measured whose labels say how good scores are; everybody's unless told */
+  constructor(partition: number, measured: (playerId: string) => boolean = () => true) {
     this.#partition = partition
+    this.#measured = measured
   }
 
   /** Player-days that are kept. */
@@ -328,7 +331,9 @@ export class PlayerDays {
   }
 
   #cohortsOf(day: number, rows: readonly PlayerDay[]): MonitoringPartial[] {
-    const atRisk = rows.filter(({ served }) => served?.isAtRisk)
+    const atRisk = rows.filter(
+      ({ playerId, served }) => served?.isAtRisk && this.#measured(playerId),
+    )
     const partials: MonitoringPartial[] = []
     for (const role of ['champion', 'challenger'] as const) {
       const scored = atRisk.flatMap((row) => {
