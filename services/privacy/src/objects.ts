@@ -1,7 +1,7 @@
 // Which objects of S3 have a player in them, and how do they go on without?
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3'
 import { openScratch, type ObjectVersion, type Objects } from '@churnstream/batch'
-import { FatalError, TransientError } from '@churnstream/runtime'
+import { FatalError, TransientError, messageOf } from '@churnstream/runtime'
 import { createReadStream } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -80,8 +80,13 @@ async function mentionedIn(file: string, isGzipped: boolean, playerId: string): 
 
 async function isIn(object: ObjectVersion, file: string, playerId: string): Promise<boolean> {
   const { kind, isGzipped } = kindOf(object.key)
-  if (kind === 'parquet') return (await countInParquet(file, playerId)) > 0
-  return mentionedIn(file, isGzipped, playerId)
+  try {
+    if (kind === 'parquet') return (await countInParquet(file, playerId)) > 0
+    return await mentionedIn(file, isGzipped, playerId)
+  } catch (error) {
+    // What can't be read can't be proved.
+    throw new FatalError(`${locationOf(object)} is not what its name says: ${messageOf(error)}`)
+  }
 }
 
 /** Every object is read whole. */

@@ -1,5 +1,4 @@
 // What is left of a Parquet file without a player's rows?
-import { FatalError, messageOf } from '@churnstream/runtime'
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 import { ParquetWriter, fileWriter } from 'hyparquet-writer'
@@ -11,14 +10,10 @@ type Row = Record<string, unknown>
 const rowGroupRows = 50_000
 
 async function readRows(file: string) {
-  try {
-    const buffer = await asyncBufferFromFile(file)
-    const metadata = await parquetMetadataAsync(buffer)
-    const rows = (await parquetReadObjects({ file: buffer, metadata, compressors })) as Row[]
-    return { metadata, rows }
-  } catch (error) {
-    throw new FatalError(`${file} can't be read as Parquet: ${messageOf(error)}`)
-  }
+  const buffer = await asyncBufferFromFile(file)
+  const metadata = await parquetMetadataAsync(buffer)
+  const rows = (await parquetReadObjects({ file: buffer, metadata, compressors })) as Row[]
+  return { metadata, rows }
 }
 
 export async function countInParquet(file: string, playerId: string): Promise<number> {

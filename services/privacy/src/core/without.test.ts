@@ -40,6 +40,7 @@ test('withoutInJson - rows of a list, and of a table with its labels', () => {
 
 test('withoutInJson - says so when the player stands where no row can be taken out', () => {
   assert.equal(withoutInJson('{"p-1": {"a": 1}}', 'p-1'), undefined)
+  assert.equal(withoutInJson('["p-1", ', 'p-1'), undefined)
   assert.equal(withoutInJson('{"owner": "p-1", "data": [["p-1"]]}', 'p-1'), undefined)
   assert.deepEqual(withoutInJson('{"a": 1}', 'p-1'), { text: '{"a": 1}', removed: 0 })
 })

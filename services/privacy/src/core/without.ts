@@ -45,9 +45,14 @@ export function withoutInCsv(text: string, playerId: string): Without {
   })
 }
 
-/** undefined: the document has the player where no row can be taken out. */
+/** undefined: the player is where no row can be taken out. */
 export function withoutInJson(text: string, playerId: string): Without | undefined {
-  const document: unknown = JSON.parse(text)
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch {
+    return undefined
+  }
   if (!holds(document, playerId)) return { text, removed: 0 }
   const rest = withoutRows(document, playerId)
   if (rest === undefined || holds(rest.document, playerId)) return undefined
