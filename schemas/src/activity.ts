@@ -57,10 +57,10 @@ export function activityProblem(event: PlayerActivity): ActivityProblem | undefi
   return undefined
 }
 
-const idRule = `must be 1 to ${maxIdChars} characters without control characters`
+export const idRule = `must be 1 to ${maxIdChars} characters without control characters`
 
 // A NUL or another control character would be refused later by the database, and stop its batch.
-function isId(text: string): boolean {
+export function isId(text: string): boolean {
   return text.length > 0 && text.length <= maxIdChars && !/[\u0000-\u001f\u007f]/.test(text)
 }
 

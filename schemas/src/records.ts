@@ -13,6 +13,8 @@ import type {
   PlayerActivity,
   PlayerOutcome,
   PlayerState,
+  PrivacyConfirmation,
+  PrivacyRequest,
   RegistryEvent,
   RetrainingRequest,
 } from './types.ts'
@@ -30,6 +32,8 @@ export interface Records {
   'monitoring-partial': MonitoringPartial
   'assessor-state': AssessorState
   'monitoring-window': MonitoringWindow
+  'privacy-request': PrivacyRequest
+  'privacy-confirmation': PrivacyConfirmation
   'dead-letter': DeadLetter
   'dead-letter-receipt': DeadLetterReceipt
 }
@@ -48,6 +52,8 @@ export const recordNames: readonly RecordName[] = [
   'monitoring-partial',
   'assessor-state',
   'monitoring-window',
+  'privacy-request',
+  'privacy-confirmation',
   'dead-letter',
   'dead-letter-receipt',
 ]

@@ -18,6 +18,9 @@ export class SchemaRefused extends Error {
   override name = 'SchemaRefused'
 }
 
+const beatenTries = 20
+const beatenWaitMs = 100
+
 export interface RegistryOptions {
   readonly url: string
   /** Basic authentication. */
@@ -54,19 +57,24 @@ export class Schemas {
    */
   async register(name: RecordName, topic: string): Promise<number> {
     const subject = `${topic}-value`
-    try {
-      const { id } = await this.#client.register(
-        { type: SchemaType.AVRO, schema: schemaText(name) },
-        { subject, compatibility: COMPATIBILITY.BACKWARD },
-      )
-      return id
-    } catch (error) {
-      if (isUnavailable(error)) throw unavailable(`registering ${subject}`, error)
-      throw new SchemaRefused(
-        `the registry refuses ${name}.avsc for ${subject}: ${messageOf(error)}. ` +
-          'Make the change backward compatible (give new fields a default) or use a new topic.',
-        { cause: error },
-      )
+    for (let triesLeft = beatenTries; ; triesLeft--) {
+      try {
+        const { id } = await this.#client.register(
+          { type: SchemaType.AVRO, schema: schemaText(name) },
+          { subject, compatibility: COMPATIBILITY.BACKWARD },
+        )
+        return id
+      } catch (error) {
+        if (isUnavailable(error)) throw unavailable(`registering ${subject}`, error)
+        if (!isBeatenTo(error) || triesLeft === 0) {
+          throw new SchemaRefused(
+            `the registry refuses ${name}.avsc for ${subject}: ${messageOf(error)}. ` +
+              'Make the change backward compatible (give new fields a default) or use a new topic.',
+            { cause: error },
+          )
+        }
+        await new Promise((resolve) => setTimeout(resolve, beatenWaitMs))
+      }
     }
   }
 
@@ -145,6 +153,13 @@ function isUnavailable(error: unknown): boolean {
     messageOf(error),
   )
 }
+
+/**
+ * Two services that write the same topic make its subject at once: one finds a half-made one, and a
+ * moment later it is whole.
+ */
+const isBeatenTo = (error: unknown): boolean =>
+  /already exists|Compatibility does not match/.test(messageOf(error))
 
 function unavailable(attempt: string, error: unknown): RegistryUnavailable {
   return new RegistryUnavailable(`${attempt}: ${messageOf(error)}`, { cause: error })

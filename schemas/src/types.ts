@@ -75,6 +75,8 @@ export interface PlayerState {
   recentEventIds: number[]
   /** UTC days with a vector whose outcome is not known yet, oldest first */
   pendingLabelDays: number[]
+  /** Not null: the player was erased, all else here is empty, and activity below this offset is not folded. Goes once the partition has passed it */
+  erasedBefore: null | number
 }
 
 /** Every feature of one player as of an instant. Derived from the catalogue: do not edit. */
@@ -329,11 +331,21 @@ export interface ProfileReference {
   profileSha256: string
 }
 
-/** What a partition of the monitor knows: one player-day, its clock, or the profile of a version. Exactly one of the three is there. */
+/** Scores and outcomes of a player's former life are left out when they come late */
+export interface ErasedPlayer {
+  playerId: string
+  /** What was caused below this offset of player-activity is of the former life */
+  untilOffset: number
+  /** Once this UTC day is told none can come any more, and this record goes */
+  untilDay: number
+}
+
+/** What a partition of the monitor knows: one player-day, its clock, the profile of a version, or a player who was erased. Exactly one of the four is there. */
 export interface MonitorState {
   playerDay: null | PlayerDay
   clock: null | MonitorClock
   profile: null | ProfileReference
+  erased: null | ErasedPlayer
 }
 
 /** One row for each player at risk, of a version in a market */
@@ -426,6 +438,34 @@ export interface MonitoringWindow {
   /** The alarm stood in two of the last three windows, or needs no second one */
   isConfirmed: boolean
   statistics: WindowStatistic[]
+}
+
+/** A player is to be erased: everything that follows from their activity below untilOffset. */
+export interface PrivacyRequest {
+  /** Names the request in confirmations and proofs */
+  requestId: string
+  /** As in player-activity; also the record's key */
+  playerId: string
+  /** Whose law the request stands on, for the record; a player is erased in every market */
+  market: null | string
+  requestedBy: string
+  requestedAt: number
+  /** Where the player's partition of player-activity ended when they asked: what stands below is forgotten even if it has not been read yet */
+  untilOffset: number
+}
+
+/** Somebody who keeps something of players has erased one. That of player-state says which activity is forgotten; all others follow it. */
+export interface PrivacyConfirmation {
+  requestId: string
+  playerId: string
+  /** player-state, monitor-state, postgresql/<table>, s3, or all: everything was done that can be done */
+  place: string
+  /** Players, player-days, rows or objects */
+  erased: number
+  /** The offset in player-activity before which the state was dropped */
+  fromOffset: number
+  /** Everything caused below this offset is erased; the activity from fromOffset to here was never folded. What comes later is a new life */
+  untilOffset: number
 }
 
 /** Why a record was set aside. Each field is one header of the dead letter, named dlq.<field>, as UTF-8 text; key, value and the other headers are the original bytes. */

@@ -17,12 +17,16 @@ import {
 } from './index.ts'
 
 const rules = aclRules()
-const having = (operation: Operation, resource: AclRule['resource']) =>
-  rules.filter((rule) => rule.resource === resource && rule.operations.includes(operation))
+const having = (operation: Operation, resource: AclRule['resource'], of = rules) =>
+  of.filter((rule) => rule.resource === resource && rule.operations.includes(operation))
 
 /** Who has the operation, by name; what is prefixed has a star. */
-function holders(operation: Operation, resource: AclRule['resource']): Record<string, string[]> {
-  const holding = having(operation, resource)
+function holders(
+  operation: Operation,
+  resource: AclRule['resource'],
+  of = rules,
+): Record<string, string[]> {
+  const holding = having(operation, resource, of)
   const nameOf = ({ name, pattern }: AclRule) => (pattern === 'literal' ? name : `${name}*`)
   return Object.fromEntries(
     [...Map.groupBy(holding, nameOf)].map(([name, held]) => [
@@ -47,6 +51,10 @@ test('aclRules - who writes each topic', () => {
     'shadow-scores': ['dead-letters', 'scorer'],
     'shadow-scores.dlq': ['dead-letters', 'monitor'],
     'load-reports': ['dead-letters', 'scorer'],
+    'privacy-requests': ['dead-letters', 'privacy'],
+    'privacy-requests.dlq': ['dead-letters', 'features'],
+    'privacy-confirmations': ['dead-letters', 'features', 'monitor', 'privacy'],
+    'privacy-confirmations.dlq': ['dead-letters', 'monitor'],
     'registry-events': ['registry-bridge'],
     'monitor-state': ['dead-letters', 'monitor'],
     'monitoring-partials': ['dead-letters', 'monitor'],
@@ -61,7 +69,9 @@ test('aclRules - who writes each topic', () => {
 })
 
 test('aclRules - who reads each topic', () => {
-  assert.deepEqual(holders('Read', 'topic'), {
+  // The proof of an erasure reads everything.
+  const others = rules.filter(({ principal }) => principal !== 'privacy')
+  assert.deepEqual(holders('Read', 'topic', others), {
     'player-activity': ['dead-letters', 'features', 'orchestration', 'replay', 'verifier'],
     'player-activity.dlq': ['dead-letters', 'verifier'],
     'player-state': ['features', 'verifier'],
@@ -73,6 +83,10 @@ test('aclRules - who reads each topic', () => {
     'churn-scores.dlq': ['dead-letters', 'verifier'],
     'shadow-scores': ['dead-letters', 'monitor'],
     'shadow-scores.dlq': ['dead-letters'],
+    'privacy-requests': ['dead-letters', 'features'],
+    'privacy-requests.dlq': ['dead-letters', 'verifier'],
+    'privacy-confirmations': ['dead-letters', 'monitor', 'orchestration', 'replay', 'verifier'],
+    'privacy-confirmations.dlq': ['dead-letters'],
     'load-reports': ['model-cli', 'orchestration', 'registry-bridge'],
     'registry-events': [
       'kafka-connect',

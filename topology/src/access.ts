@@ -98,13 +98,17 @@ const modelGrants = [
   writes(topics.retrainingRequests),
 ]
 
+/** What whoever folds activity again must read: who was erased meanwhile is left out. */
+const folded = [topics.playerActivity, topics.privacyConfirmations]
+
 /** Those that are no service. */
 const others: readonly Principal[] = [
   {
     name: 'orchestration',
     does: 'answers requests for retraining, and runs npm run replay and npm run model',
     grants: [
-      ...[topics.retrainingRequests, topics.modelMonitoring, topics.playerActivity].map(reads),
+      ...[topics.retrainingRequests, topics.modelMonitoring].map(reads),
+      ...folded.map(reads),
       ...modelGrants,
       joins({ name: readingGroups.orchestration }),
     ],
@@ -114,7 +118,7 @@ const others: readonly Principal[] = [
     name: 'replay',
     does: 'npm run replay: folds history again, and writes what came of it beside the stream',
     grants: [
-      reads(topics.playerActivity),
+      ...folded.map(reads),
       reads(backfillScores),
       writes(backfillScores),
       on('group', 'prefixed', 'Read', 'Describe')({ name: replayIds.groupPrefix }),
@@ -137,13 +141,24 @@ const others: readonly Principal[] = [
     name: 'verifier',
     does: 'npm run verify: counts again what the topics hold',
     grants: [
-      ...[topics.playerActivity, topics.playerState, topics.featureVectors].map(reads),
+      ...[...folded, topics.playerState, topics.featureVectors].map(reads),
       ...[topics.playerOutcomes, topics.churnScores].map(reads),
       ...verified
         .flatMap(({ consumes }) => consumes)
         .map((topic) => reads({ name: deadLetterTopic(topic) })),
       ...verified.map((service) => watches({ name: groupOf(service) })),
       joins({ name: readingGroups.verifier }),
+    ],
+  },
+  {
+    // Its proof is a scan of everything.
+    name: 'privacy',
+    does: 'npm run privacy: asks for the erasure of a player, and looks for them everywhere',
+    grants: [
+      ...clusterTopics().map(reads),
+      ...[topics.privacyRequests, topics.privacyConfirmations].map(writes),
+      ...consumers.map((service) => watches({ name: groupOf(service) })),
+      on('group', 'prefixed', 'Describe')({ name: connectPrefix }),
     ],
   },
   {

@@ -5,6 +5,8 @@ import {
   deadLetterReceipts,
   deadLetterRetentionMs,
   deadLetterTopic,
+  playerCompactionLagMs,
+  playerSegmentMs,
   topics,
   type Topic,
 } from './topics.ts'
@@ -19,6 +21,7 @@ export interface ClusterTopic {
 const deadLetterConfig = {
   'cleanup.policy': 'delete',
   'retention.ms': String(deadLetterRetentionMs),
+  'segment.ms': String(playerSegmentMs),
 }
 
 /** Every topic of the topology, dead letters included, as a cluster needs to be told. */
@@ -55,8 +58,13 @@ export function clusterTopics(): ClusterTopic[] {
 }
 
 function toConfig(topic: Topic): Record<string, string> {
+  const isOfPlayers = topic.key === 'playerId'
   if (topic.cleanup === 'delete') {
-    return { 'cleanup.policy': 'delete', 'retention.ms': String(topic.retentionMs) }
+    return {
+      'cleanup.policy': 'delete',
+      'retention.ms': String(topic.retentionMs),
+      ...(isOfPlayers ? { 'segment.ms': String(playerSegmentMs) } : {}),
+    }
   }
   // Small segments, because the active one is never compacted and restore reads the whole topic.
   return {
@@ -64,5 +72,7 @@ function toConfig(topic: Topic): Record<string, string> {
     ...(topic.retentionMs === null ? {} : { 'retention.ms': String(topic.retentionMs) }),
     'segment.bytes': String(64 * 1024 * 1024),
     'min.cleanable.dirty.ratio': '0.2',
+    // However little is written, what was erased is compacted away in the end.
+    ...(isOfPlayers ? { 'max.compaction.lag.ms': String(playerCompactionLagMs) } : {}),
   }
 }

@@ -25,6 +25,11 @@ export interface Topic<N extends RecordName = RecordName> {
 /** Every topic keyed by player has this many partitions, so that a player stays in one lane. */
 const playerPartitions = 8
 
+/** Age deletes whole segments: what is erased by retention alone is gone so much later at most. */
+export const playerSegmentMs = day
+/** So long a superseded or erased record of a compacted topic of players lies there at most. */
+export const playerCompactionLagMs = 7 * day
+
 function playerTopic<N extends RecordName>(
   name: string,
   record: N,
@@ -33,10 +38,13 @@ function playerTopic<N extends RecordName>(
   return { name, key: 'playerId', partitions: playerPartitions, ...rest, record }
 }
 
+/** Whoever folds activity again must still find who was erased meanwhile: both are kept as long. */
+const activityRetentionMs = 90 * day
+
 export const topics = {
   playerActivity: playerTopic('player-activity', 'player-activity', {
     cleanup: 'delete',
-    retentionMs: 90 * day,
+    retentionMs: activityRetentionMs,
     carries: 'one flat event, or a clock record',
   }),
   playerState: playerTopic('player-state', 'player-state', {
@@ -63,6 +71,18 @@ export const topics = {
     cleanup: 'delete',
     retentionMs: 365 * day,
     carries: 'churned or retained, once it is known',
+  }),
+  privacyRequests: playerTopic('privacy-requests', 'privacy-request', {
+    cleanup: 'delete',
+    retentionMs: activityRetentionMs,
+    carries: 'a player who is to be erased',
+    writtenByCommand: 'npm run privacy -- erase',
+  }),
+  privacyConfirmations: playerTopic('privacy-confirmations', 'privacy-confirmation', {
+    cleanup: 'delete',
+    retentionMs: activityRetentionMs,
+    carries: 'who has erased a player, and up to which offset of their activity',
+    writtenByCommand: 'npm run privacy -- erase',
   }),
   registryEvents: {
     name: 'registry-events',

@@ -53,6 +53,9 @@ const place = { partition: 'record_partition', offset: 'record_offset' } as cons
 export const connectorName = ({ name }: Pick<WarehouseTable, 'name'>): string =>
   `${warehouse}-${name.replaceAll('_', '-')}`
 
+export const connectGroupOf = (table: Pick<WarehouseTable, 'name'>): string =>
+  `${connectPrefix}${connectorName(table)}`
+
 /** In Connect's own form: original bytes, headers __connect.errors.*. */
 export const connectorDeadLetters = (table: Pick<WarehouseTable, 'name'>): string =>
   `${connectPrefix}${connectorName(table)}-dead-letters`

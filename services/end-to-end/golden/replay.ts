@@ -51,6 +51,7 @@ const written = {
   104: 'churn-score',
   105: 'registry-event',
   106: 'load-report',
+  107: 'privacy-confirmation',
 } as const
 
 function encoderOf<N extends RecordName>(name: N): Encoder<N> {
@@ -82,6 +83,7 @@ export async function replay(
         vector: encoderOf('feature-vector'),
         outcome: encoderOf('player-outcome'),
         state: encoderOf('player-state'),
+        confirmation: encoderOf('privacy-confirmation'),
       },
       schemas,
     ),

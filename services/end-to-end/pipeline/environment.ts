@@ -17,6 +17,7 @@ export function openEnvironment(stack: Stack, dataDir: string): Environment {
     SCHEMA_REGISTRY_URL: stack.registry.url,
     MLFLOW_TRACKING_URI: stack.mlflow.url,
     DATABASE_URL: stack.postgres.url('churnstream'),
+    WAREHOUSE_DATABASE_URL: stack.postgres.url('warehouse'),
     DAGSTER_HOME: join(dataDir, 'dagster'),
     DAGSTER_PG_URL: stack.postgres.url('dagster'),
     S3_BUCKET: stack.s3.bucket,

@@ -14,6 +14,7 @@ import {
   PlayerDays,
   binsOf,
   config,
+  isControl,
   parseProfile,
   settingsOf,
   type Profile,
@@ -23,10 +24,11 @@ import { simulate } from '@churnstream/simulator'
 import { services, topics, type Topic } from '@churnstream/topology'
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { Client } from 'pg'
 import { openActivityWriter } from '../pipeline/activity.ts'
 import { modelName } from '../pipeline/model.ts'
 import { startPipeline, type Pipeline } from '../pipeline/pipeline.ts'
@@ -221,6 +223,25 @@ test('monitor - killed with -9 at every point it says each window once, and what
   }
   assert.ok(
     requests.some(({ reason, requestedBy }) => `${reason} ${requestedBy}` === 'calendar schedule'),
+  )
+})
+
+test('control group - PostgreSQL draws the same one by the formula of docs/monitoring.md', async () => {
+  const guide = readFileSync(new URL('../../../docs/monitoring.md', import.meta.url), 'utf8')
+  const formula = /```sql\n(.+?)\n```/s.exec(guide)?.[1]
+  assert.ok(formula?.includes('sha256'))
+  const players = Array.from({ length: 200 }, (_, index) => `spieler-${index}-ü`)
+  const client = new Client({ connectionString: pipeline.stack.postgres.url('churnstream') })
+  await client.connect()
+  const { rows } = await client.query<{ player_id: string }>(
+    `SELECT player_id FROM unnest($1::text[]) AS player_id WHERE ${formula}`,
+    [players],
+  )
+  await client.end()
+  const control = { share: 0.1, salt: 'control' }
+  assert.deepEqual(
+    rows.map((row) => row.player_id),
+    players.filter((playerId) => isControl(playerId, control)),
   )
 })
 

@@ -35,6 +35,16 @@ test('Schemas.register - the same schema twice has one id, and every record is a
   }
 })
 
+test('Schemas.register - services that make a subject at once all get it', async () => {
+  for (let round = 0; round < 10; round++) {
+    const subject = `made-at-once-${round}`
+    const ids = await Promise.all(
+      Array.from({ length: 4 }, () => open().register('privacy-confirmation', subject)),
+    )
+    assert.equal(new Set(ids).size, 1)
+  }
+})
+
 test('Schemas.register - a schema that cannot read what was written is refused with what to do', async () => {
   const topic = topics.playerActivity.name
   await open().register('player-activity', topic)

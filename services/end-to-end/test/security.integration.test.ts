@@ -199,6 +199,8 @@ test('commands - each does its work with its own principal', async () => {
   const scores = ['scores', ...range, '--to-target', 'topic', '--id', 'a-test', '--json']
   const replayed = await command('replay', 'replay/src/main.ts', ...scores)
   assert.match(replayed, /"id":"a-test"/)
+  const proved = await command('privacy', 'privacy/src/main.ts', 'erase', 'ada', '--json')
+  assert.match(proved, /"requests":\["/)
   const verified = await command('verifier', 'verifier/src/main.ts', '--sample', '0', '--json')
   assert.deepEqual((JSON.parse(verified) as { breaches: unknown[] }).breaches, [])
   const readBy = await readInDagster()

@@ -6,6 +6,7 @@ import {
   type FeatureVector,
   type PlayerActivity,
   type PlayerOutcome,
+  type PrivacyConfirmation,
   type RecordName,
   type Schemas,
 } from '@churnstream/schemas'
@@ -33,6 +34,7 @@ const seed = 20_260_102
 const partitions = 2
 const service = services.features
 const input = topics.playerActivity
+const requests = topics.privacyRequests
 const log = createLog('test', 'silent')
 
 const schemas = fixedSchemas({
@@ -40,12 +42,16 @@ const schemas = fixedSchemas({
   2: 'feature-vector',
   3: 'player-outcome',
   4: 'player-state',
+  5: 'privacy-confirmation',
+  6: 'privacy-request',
 }) as Schemas
 const activityEncoder = new Encoder('player-activity', 1)
+const requestEncoder = new Encoder('privacy-request', 6)
 const encoders = {
   vector: new Encoder('feature-vector', 2),
   outcome: new Encoder('player-outcome', 3),
   state: new Encoder('player-state', 4),
+  confirmation: new Encoder('privacy-confirmation', 5),
 }
 
 /** What may happen beside the records. */
@@ -55,6 +61,12 @@ const troubles = fc.oneof(
     at: fc.constantFrom('before-commit' as const, 'after-commit' as const),
   }),
   fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const, 'poison' as const) }),
+  fc.record({
+    kind: fc.constant('erasure' as const),
+    playerId: fc.constantFrom('ada', 'bo', 'cy', 'nobody'),
+    /** Records of the partition that are as good as there when the request is read. */
+    ahead: fc.nat(15),
+  }),
 )
 const schedules = fc.array(fc.record({ trouble: troubles, after: fc.nat(79), turns: fc.nat(6) }), {
   maxLength: 12,
@@ -65,9 +77,13 @@ const schedules = fc.array(fc.record({ trouble: troubles, after: fc.nat(79), tur
 async function createGroup() {
   const cluster = new MemoryCluster()
   const kafka = cluster.open()
-  const names = [input, ...service.produces, ...service.state].map(({ name }) => name)
+  const names = [input, requests, ...service.produces, ...service.state].map(({ name }) => name)
   await kafka.ensureTopics(
-    [...names, deadLetterTopic(input)].map((name) => ({ name, partitions, config: {} })),
+    [...names, deadLetterTopic(input), deadLetterTopic(requests)].map((name) => ({
+      name,
+      partitions,
+      config: {},
+    })),
   )
   const members: { stop: () => Promise<void>; isOver: boolean }[] = []
   let deaths = 0
@@ -80,6 +96,7 @@ async function createGroup() {
       service,
       topic: input,
       decoder: new Decoder(input.record),
+      alongside: [{ topic: requests, decoder: new Decoder(requests.record) }],
       processor: createFeatureProcessor(encoders, schemas),
       signal: stopping.signal,
       log,
@@ -131,7 +148,7 @@ async function createGroup() {
 }
 
 test('features - vectors, labels, dead letters and state are those of one quiet process', async () => {
-  let [deaths, struck] = [0, 0]
+  let [deaths, struck, erasures, ahead] = [0, 0, 0, 0]
   const property = fc.asyncProperty(histories(80), schedules, async (inputs, schedule) => {
     const group = await createGroup()
     const { kafka } = group
@@ -142,13 +159,27 @@ test('features - vectors, labels, dead letters and state are those of one quiet 
       const bytes = value === 'poison' ? Buffer.from('poison') : activityEncoder.encode(value)
       await producer.send([{ topic: input.name, partition, key: null, value: bytes }])
     }
+    const asked = [0, 0]
+    const erase = async (playerId: string, ahead: number): Promise<void> => {
+      const partition = partitionFor(playerId)
+      asked[partition] = (asked[partition] as number) + 1
+      const request = {
+        requestId: `request-${erasures++}`,
+        playerId,
+        market: null,
+        requestedBy: 'the test',
+        requestedAt: 0,
+        untilOffset: (sent[partition]?.length ?? 0) + ahead,
+      }
+      const value = requestEncoder.encode(request)
+      await producer.send([{ topic: requests.name, partition, key: playerId, value }])
+    }
     group.join()
     for (const [index, value] of inputs.entries()) {
       // A clock record goes to all partitions, a player to one.
       const isClock = value.playerId === ''
       for (let partition = 0; partition < partitions; partition++) {
-        if (isClock || partition === value.playerId.length % partitions)
-          await send(value, partition)
+        if (isClock || partition === partitionFor(value.playerId)) await send(value, partition)
       }
       for (const { trouble, after, turns } of schedule) {
         if (after !== index) continue
@@ -157,18 +188,27 @@ test('features - vectors, labels, dead letters and state are those of one quiet 
         if (trouble.kind === 'join') group.join()
         else if (trouble.kind === 'leave') await group.leave()
         else if (trouble.kind === 'poison') await send('poison', index % partitions)
+        else if ('playerId' in trouble) await erase(trouble.playerId, trouble.ahead)
         else if ('at' in trouble) group.breakAt(trouble.at, trouble.kind)
       }
     }
     for (let partition = 0; partition < partitions; partition++) {
       const end = BigInt(sent[partition]?.length ?? 0)
       await until('all is done', async () => {
+        const next = await kafka.committedOffset(service.name, requests.name, partition)
+        if (next !== BigInt(asked[partition] as number)) return false
         return (await kafka.committedOffset(service.name, input.name, partition)) === end
       })
     }
     deaths += await group.stop()
     for (let partition = 0; partition < partitions; partition++) {
-      const expected = expectedOf(sent[partition] ?? [], partition)
+      const confirmations = (await decoded(
+        'privacy-confirmation',
+        topics.privacyConfirmations.name,
+      )) as PrivacyConfirmation[]
+      assert.equal(confirmations.length, asked[partition])
+      ahead += confirmations.filter((one) => one.fromOffset < one.untilOffset).length
+      const expected = expectedOf(sent[partition] ?? [], partition, confirmations)
       assert.deepEqual(
         await decoded('feature-vector', topics.featureVectors.name),
         expected.vectors,
@@ -183,7 +223,7 @@ test('features - vectors, labels, dead letters and state are those of one quiet 
       )
       const images = await readAll(kafka, topics.playerState.name, partition)
       const newest = new Map(images.map(({ key, value }) => [String(key), value]))
-      assert.deepEqual(newest, expected.state)
+      assert.deepEqual(kept(newest), kept(expected.state))
 
       async function decoded(name: RecordName, topic: string): Promise<unknown[]> {
         const records = await readAll(kafka, topic, partition)
@@ -202,23 +242,58 @@ test('features - vectors, labels, dead letters and state are those of one quiet 
   })
   await fc.assert(property, { seed, numRuns: 150 })
   assert.ok(deaths > 50 && struck > 300, `${deaths} deaths, ${struck} troubles`)
+  assert.ok(erasures > 50 && ahead > 10, `${erasures} erasures, ${ahead} ahead of the activity`)
 })
 
-function expectedOf(inputs: readonly (PlayerActivity | 'poison')[], partition: number) {
+const partitionFor = (playerId: string): number => playerId.length % partitions
+
+/** Without tombstones. */
+const kept = (images: ReadonlyMap<string, Buffer | null>) =>
+  new Map([...images].filter(([, value]) => value !== null))
+
+/** A player's life ends before the offset that its confirmation names; the next begins behind another. */
+function expectedOf(
+  inputs: readonly (PlayerActivity | 'poison')[],
+  partition: number,
+  confirmations: readonly PrivacyConfirmation[],
+) {
   const oracle = new Oracle()
   const quiet = new PartitionState()
   const vectors: FeatureVector[] = []
   const outcomes: PlayerOutcome[] = []
-  const state = new Map<string, Buffer>()
+  const state = new Map<string, Buffer | null>()
+  const note = (): void => {
+    for (const [playerId, image] of quiet.takeErased())
+      state.set(playerId, image === null ? null : encoders.state.encode(image))
+    for (const image of quiet.takeChanges()) {
+      state.set(image.playerId, encoders.state.encode(image))
+    }
+  }
+  const eraseAt = (offset: number): void => {
+    for (const { playerId, fromOffset, untilOffset } of confirmations) {
+      if (fromOffset !== offset) continue
+      oracle.erase(playerId)
+      quiet.erase(playerId, fromOffset, untilOffset)
+      note()
+    }
+  }
   for (const [offset, value] of inputs.entries()) {
+    eraseAt(offset)
     if (value === 'poison') continue
+    const isErased = confirmations.some(
+      ({ playerId, fromOffset, untilOffset }) =>
+        playerId === value.playerId && fromOffset <= offset && offset < untilOffset,
+    )
+    if (isErased) {
+      assert.equal(quiet.onActivity(value, offset), 'erased')
+      note()
+      continue
+    }
     const isClock = value.playerId === ''
     const result = isClock ? oracle.onClock(value.occurredAt) : oracle.onActivity(value)
     if (isClock) quiet.onClock(value.occurredAt, offset)
     else quiet.onActivity(value, offset)
-    for (const image of quiet.takeChanges()) {
-      state.set(image.playerId, encoders.state.encode(image))
-    }
+    note()
     if (typeof result === 'string') continue
     const cause = {
       causeEventId: value.eventId,
@@ -233,6 +308,7 @@ function expectedOf(inputs: readonly (PlayerActivity | 'poison')[], partition: n
       outcomes.push({ ...outcome, ...cause, horizonDays: 28 } as unknown as PlayerOutcome)
     }
   }
+  eraseAt(inputs.length)
   const poison = inputs.filter((value) => value === 'poison').length
   return { vectors, outcomes, state, poison }
 }

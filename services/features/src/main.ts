@@ -60,6 +60,7 @@ await runMain(async () => {
     service,
     topic: topics.playerActivity,
     decoder: new Decoder('player-activity'),
+    alongside: [{ topic: topics.privacyRequests, decoder: new Decoder('privacy-request') }],
     processor: createFeatureProcessor(encoders, schemas),
     sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
     signal,

@@ -5,7 +5,9 @@ import {
   Encoder,
   activityProblem,
   clockKind,
+  privacyRequestProblem,
   type PlayerActivity,
+  type PrivacyRequest,
   type Schemas,
 } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
@@ -14,6 +16,7 @@ import {
   emit,
   skip,
   type ConsumedRecord,
+  type Outcome,
   type OutgoingRecord,
   type Processor,
   type Received,
@@ -25,27 +28,35 @@ export interface Encoders {
   readonly vector: Encoder<'feature-vector'>
   readonly outcome: Encoder<'player-outcome'>
   readonly state: Encoder<'player-state'>
+  readonly confirmation: Encoder<'privacy-confirmation'>
 }
+
+/** Of player-activity, or of privacy-requests. */
+type Input = PlayerActivity | PrivacyRequest
+
+/** Where this service keeps players, as its confirmations name it. */
+const erasedPlace = topics.playerState.name
 
 /** Registers what this service writes. */
 export async function createEncoders(schemas: Schemas): Promise<Encoders> {
-  const [vector, outcome, state] = await Promise.all([
+  const [vector, outcome, state, confirmation] = await Promise.all([
     schemas.register('feature-vector', topics.featureVectors.name),
     schemas.register('player-outcome', topics.playerOutcomes.name),
     schemas.register('player-state', topics.playerState.name),
+    schemas.register('privacy-confirmation', topics.privacyConfirmations.name),
   ])
   return {
     vector: new Encoder('feature-vector', vector),
     outcome: new Encoder('player-outcome', outcome),
     state: new Encoder('player-state', state),
+    confirmation: new Encoder('privacy-confirmation', confirmation),
   }
 }
 
-export function createFeatureProcessor(
-  encoders: Encoders,
-  schemas: Schemas,
-): Processor<PlayerActivity> {
+export function createFeatureProcessor(encoders: Encoders, schemas: Schemas): Processor<Input> {
   const partitions = new Map<number, PartitionState>()
+  /** By partition: everything below it of player-activity was folded. */
+  const folded = new Map<number, number>()
   const stateOf = (partition: number): PartitionState => {
     const state = partitions.get(partition)
     if (state === undefined) throw new Error(`partition ${partition} was not restored: a bug`)
@@ -53,20 +64,17 @@ export function createFeatureProcessor(
   }
 
   return {
+    // Records of one call are of one topic.
     process(partition, records) {
       const state = stateOf(partition)
-      return records.map((record) => {
-        const { value, offset } = record
-        const problem = activityProblem(value)
-        if (problem) return deadLetter(problem.reason, `${problem.field} ${problem.message}`)
-        const at = Number(offset)
-        const result =
-          value.kind === clockKind
-            ? state.onClock(value.occurredAt, at)
-            : state.onActivity(value, at)
-        if (typeof result === 'string') return skip(result)
-        return emit(toRecords(result, partition, record))
-      })
+      return records.map((record) =>
+        isRequest(record)
+          ? onRequest(state, partition, record)
+          : onActivity(state, partition, record as Received<PlayerActivity>),
+      )
+    },
+    async opened(partition, next) {
+      folded.set(partition, Number(next.get(topics.playerActivity.name)))
     },
     state: {
       changelog: topics.playerState,
@@ -77,17 +85,61 @@ export function createFeatureProcessor(
         partitions.set(partition, state)
         return state.size
       },
-      changes: (partition) =>
-        stateOf(partition)
-          .takeChanges()
-          .map((change) => ({
-            topic: topics.playerState.name,
-            partition,
-            key: change.playerId,
-            value: encoders.state.encode(change),
-          })),
+      changes(partition) {
+        const state = stateOf(partition)
+        const changed = state.takeChanges().map((change) => [change.playerId, change] as const)
+        // Erased first: who came back in the same transaction has a state again.
+        return [...state.takeErased(), ...changed].map(([key, change]) => ({
+          topic: topics.playerState.name,
+          partition,
+          key,
+          value: change === null ? null : encoders.state.encode(change),
+        }))
+      },
       release: (partition) => void partitions.delete(partition),
     },
+  }
+
+  function onActivity(
+    state: PartitionState,
+    partition: number,
+    record: Received<PlayerActivity>,
+  ): Outcome {
+    const { value, offset } = record
+    const at = Number(offset)
+    folded.set(partition, at + 1)
+    const problem = activityProblem(value)
+    if (problem) return deadLetter(problem.reason, `${problem.field} ${problem.message}`)
+    const result =
+      value.kind === clockKind ? state.onClock(value.occurredAt, at) : state.onActivity(value, at)
+    return typeof result === 'string' ? skip(result) : emit(toRecords(result, partition, record))
+  }
+
+  function onRequest(
+    state: PartitionState,
+    partition: number,
+    { value, key }: Received<PrivacyRequest>,
+  ): Outcome {
+    const problem = privacyRequestProblem(value, key?.toString())
+    if (problem) return deadLetter(problem.reason, problem.message)
+    const { requestId, playerId } = value
+    const at = folded.get(partition) as number
+    const { wasKnown, fromOffset, untilOffset } = state.erase(playerId, at, value.untilOffset)
+    return emit([
+      {
+        topic: topics.privacyConfirmations.name,
+        partition,
+        key: playerId,
+        value: encoders.confirmation.encode({
+          requestId,
+          playerId,
+          place: erasedPlace,
+          erased: wasKnown ? 1 : 0,
+          fromOffset,
+          untilOffset,
+        }),
+      },
+    ])
   }
 
   async function load(
@@ -98,6 +150,10 @@ export function createFeatureProcessor(
     const values = records.map((record) => record.value)
     await schemas.prepare(decoder, values)
     for (const record of records) {
+      if (record.value === null) {
+        state.unload(String(record.key))
+        continue
+      }
       const change = decoder.decode(record.value)
       if (change instanceof DecodeProblem) {
         throw new Error(
@@ -151,3 +207,6 @@ export function createFeatureProcessor(
     return records
   }
 }
+
+const isRequest = (record: Received<Input>): record is Received<PrivacyRequest> =>
+  'requestId' in record.value

@@ -19,6 +19,10 @@ export const config = baseConfig.extend({
   MODEL_NAME_PREFIX: z.string().default('churn-'),
   /** Share of the players, drawn by their ids: 5,000 or more of them tell as much as all. */
   WATCHED_SHARE: z.coerce.number().gt(0).max(1).default(1),
+  /** Share of the players upon whose scores nobody acts: their labels alone say how good scores are. */
+  CONTROL_SHARE: z.coerce.number().gt(0).max(1).default(1),
+  /** Draws them; whoever acts upon scores has the same. */
+  CONTROL_SALT: z.string().min(1).default('control'),
   /** How long records are gathered for one transaction. */
   GATHER_MS: whole.default(10_000),
   /** Days of a drift or performance window. */

@@ -5,6 +5,7 @@ import {
   Encoder,
   type ChurnScore,
   type FeatureVector,
+  type PrivacyConfirmation,
   type Schemas,
 } from '@churnstream/schemas'
 import {
@@ -18,6 +19,7 @@ import {
 } from '@churnstream/runtime'
 import { topics } from '@churnstream/topology'
 import { binsOf } from './core/bins.ts'
+import { isControl, type Control } from './core/control.ts'
 import { PlayerDays, type Known, type Taken } from './core/player-days.ts'
 import type { Counted } from './inputs.ts'
 import type { Profiles } from './profiles.ts'
@@ -25,17 +27,20 @@ import type { Profiles } from './profiles.ts'
 export interface CountingEncoders {
   readonly state: Encoder<'monitor-state'>
   readonly partial: Encoder<'monitoring-partial'>
+  readonly confirmation: Encoder<'privacy-confirmation'>
 }
 
 /** Registers what counting writes. */
 export async function createCountingEncoders(schemas: Schemas): Promise<CountingEncoders> {
-  const [state, partial] = await Promise.all([
+  const [state, partial, confirmation] = await Promise.all([
     schemas.register('monitor-state', topics.monitorState.name),
     schemas.register('monitoring-partial', topics.monitoringPartials.name),
+    schemas.register('privacy-confirmation', topics.privacyConfirmations.name),
   ])
   return {
     state: new Encoder('monitor-state', state),
     partial: new Encoder('monitoring-partial', partial),
+    confirmation: new Encoder('privacy-confirmation', confirmation),
   }
 }
 
@@ -51,8 +56,9 @@ export function createCountingProcessor(options: {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
   readonly profiles: Profiles
+  readonly control: Control
 }): Processor<Counted> & AsyncDisposable {
-  const { encoders, kafka, schemas, profiles } = options
+  const { encoders, kafka, schemas, profiles, control } = options
   const partitions = new Map<number, PlayerDays>()
   const vectors = kafka.openLookup(topics.featureVectors.name)
   const vectorDecoder = new Decoder('feature-vector')
@@ -134,24 +140,28 @@ export function createCountingProcessor(options: {
   return {
     async process(partition, records) {
       const days = daysOf(partition)
-      const scores = records.flatMap(({ value }) => (value.kind === 'score' ? [value.score] : []))
+      const scores = records.flatMap(({ value }) =>
+        value.kind === 'score' && !days.isErased(value.score) ? [value.score] : [],
+      )
       const ofScores = scores.length === 0 ? [] : await onScores(partition, days, scores)
       let next = 0
       return records.map(({ value }) => {
         switch (value.kind) {
           case 'score':
-            return ofScores[next++] as Outcome
+            return days.isErased(value.score) ? erased : (ofScores[next++] as Outcome)
           case 'shadow':
-            return toOutcome(days.onShadow(value.score))
+            return days.isErased(value.score) ? erased : toOutcome(days.onShadow(value.score))
+          case 'outcome':
+            return days.isErased(value.outcome) ? erased : toOutcome(days.onOutcome(value.outcome))
           default:
-            return toOutcome(days.onOutcome(value.outcome))
+            return onConfirmation(partition, days, value.confirmation)
         }
       })
     },
     state: {
       changelog: topics.monitorState,
       async restore(partition, changelog) {
-        const days = new PlayerDays(partition)
+        const days = new PlayerDays(partition, (playerId) => isControl(playerId, control))
         const decoder = new Decoder('monitor-state')
         for await (const records of changelog) await load(days, decoder, records)
         days.loaded()
@@ -178,6 +188,29 @@ export function createCountingProcessor(options: {
       release: (partition) => void partitions.delete(partition),
     },
     [Symbol.asyncDispose]: () => vectors.close(),
+  }
+
+  /** Features says which life is over; this service answers, and hears itself answer. */
+  function onConfirmation(
+    partition: number,
+    days: PlayerDays,
+    confirmation: PrivacyConfirmation,
+  ): Outcome {
+    const { playerId, place, untilOffset } = confirmation
+    if (place !== topics.playerState.name) return skip('follows-another')
+    const dropped = days.erase(playerId, untilOffset)
+    return emit([
+      {
+        topic: topics.privacyConfirmations.name,
+        partition,
+        key: playerId,
+        value: encoders.confirmation.encode({
+          ...confirmation,
+          place: topics.monitorState.name,
+          erased: dropped,
+        }),
+      },
+    ])
   }
 
   async function load(
@@ -207,6 +240,8 @@ export function createCountingProcessor(options: {
     }
   }
 }
+
+const erased = skip('erased')
 
 const at = (values: readonly number[], index: number): number => values[index] as number
 

@@ -7,6 +7,7 @@ export {
   type Held,
 } from './core/assessor.ts'
 export { binsOf } from './core/bins.ts'
+export { isControl } from './core/control.ts'
 export { usualInputSettings } from './core/inputs.ts'
 export { usualPerformanceSettings } from './core/performance-of.ts'
 export { PlayerDays, chanceOf, type Score } from './core/player-days.ts'

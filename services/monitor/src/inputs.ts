@@ -4,6 +4,7 @@ import {
   Decoder,
   type ChurnScore,
   type PlayerOutcome,
+  type PrivacyConfirmation,
   type RecordDecoder,
 } from '@churnstream/schemas'
 import type { ConsumedRecord, Input } from '@churnstream/runtime'
@@ -14,6 +15,7 @@ export type Counted =
   | { readonly kind: 'score'; readonly score: ChurnScore }
   | { readonly kind: 'shadow'; readonly score: ChurnScore }
   | { readonly kind: 'outcome'; readonly outcome: PlayerOutcome }
+  | { readonly kind: 'confirmation'; readonly confirmation: PrivacyConfirmation }
 
 /**
  * The topics of a lane, the first of which names it. Of each player all records are counted, or none:
@@ -36,6 +38,14 @@ export function countedInputs(share: number): readonly [Input<Counted>, ...Input
       topic: topics.playerOutcomes,
       decoder: tagged(new Decoder('player-outcome'), (outcome) => ({ kind: 'outcome', outcome })),
       wants,
+    },
+    {
+      // Of all players: who asks waits for an answer.
+      topic: topics.privacyConfirmations,
+      decoder: tagged(new Decoder('privacy-confirmation'), (confirmation) => ({
+        kind: 'confirmation',
+        confirmation,
+      })),
     },
   ]
 }

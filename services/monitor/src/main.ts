@@ -73,6 +73,7 @@ await runMain(async () => {
     kafka,
     schemas,
     profiles,
+    control: { share: env.CONTROL_SHARE, salt: env.CONTROL_SALT },
   })
   const [first, ...alongside] = countedInputs(env.WATCHED_SHARE)
   // One that ends takes the others with it.

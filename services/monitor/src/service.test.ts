@@ -46,6 +46,7 @@ const names: RecordName[] = [
   'assessor-state',
   'monitoring-window',
   'retraining-request',
+  'privacy-confirmation',
 ]
 const schemas = fixedSchemas(Object.fromEntries(names.map((name, id) => [id + 1, name])))
 const encoderOf = <N extends RecordName>(name: N) => new Encoder(name, names.indexOf(name) + 1)
@@ -233,10 +234,15 @@ function start(kafka: Kafka, metrics = createMetrics('monitor')) {
   })
   const common = { kafka, schemas, signal: stop.signal, log, metrics, health: new Health() }
   const counting = createCountingProcessor({
-    encoders: { state: encoderOf('monitor-state'), partial: encoderOf('monitoring-partial') },
+    encoders: {
+      state: encoderOf('monitor-state'),
+      partial: encoderOf('monitoring-partial'),
+      confirmation: encoderOf('privacy-confirmation'),
+    },
     kafka,
     schemas,
     profiles,
+    control: { share: 1, salt: 'control' },
   })
   const [first, ...alongside] = countedInputs(1)
   const monitorMetrics = createMonitorMetrics(metrics)

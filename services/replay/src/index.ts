@@ -1,6 +1,7 @@
 // What do the other commands need of replaying?
 export { backfill, type Backfilled, type BackfillOptions } from './backfill.ts'
 export { trainingSetHeader } from './core/labels.ts'
+export { erasedUntil, readConfirmations, type Confirmed } from './erasures.ts'
 export type { Plan } from './core/plan.ts'
 export type { Step } from './core/step.ts'
 export { noteTopic, openTopicSource } from './topic-source.ts'

@@ -5,6 +5,7 @@ import { topics } from '@churnstream/topology'
 import type { OldestKept } from './core/history.ts'
 import type { TopicPlan } from './core/source-plan.ts'
 import { Poison, type Step } from './core/step.ts'
+import { erasedUntil, readConfirmations } from './erasures.ts'
 import { ahead, type Source } from './source.ts'
 
 const topic = topics.playerActivity
@@ -37,19 +38,26 @@ export async function checkTopic(kafka: Kafka, { parts }: TopicPlan): Promise<vo
   }
 }
 
-/** Reads exactly what the plan says. */
+/** Reads exactly what the plan says, and nothing of what erased players did before. */
 export function openTopicSource(kafka: Kafka, schemas: Schemas, plan: TopicPlan): Source {
   const decoder = new Decoder(topic.record)
 
   async function* read(partition: number): AsyncGenerator<readonly Step[]> {
     const { first, end } = plan.parts[partition] as TopicPlan['parts'][number]
+    const erased = erasedUntil(await readConfirmations(kafka, schemas, partition))
+    const isForgotten = ({ offset, input }: Step): boolean =>
+      !(input instanceof Poison) && offset < (erased.get(input.playerId) ?? 0)
     const batches = kafka.read(plan.topic, partition, BigInt(first), BigInt(end))
     for await (const records of ahead(batches, 2)) {
       await schemas.prepare(
         decoder,
         records.map(({ value }) => value),
       )
-      yield records.map(({ offset, value }) => ({ offset: Number(offset), input: toInput(value) }))
+      const steps = records.map(({ offset, value }) => ({
+        offset: Number(offset),
+        input: toInput(value),
+      }))
+      yield erased.size === 0 ? steps : steps.filter((step) => !isForgotten(step))
     }
   }
 

@@ -42,8 +42,11 @@ export interface Received<V> {
 export interface Processor<V> {
   /** One outcome per record, in order. Poison is an outcome; trouble of the world is thrown. */
   process(partition: number, records: readonly Received<V>[]): Outcome[] | Promise<Outcome[]>
-  /** Called when a partition has been taken over and its former owner fenced, before any record. */
-  opened?(partition: number): Promise<void>
+  /**
+   * Called when a partition has been taken over and its former owner fenced, before any record, with
+   * the offset of each topic that comes next.
+   */
+  opened?(partition: number, next: ReadonlyMap<string, bigint>): Promise<void>
   /** Present on a processor with state. */
   readonly state?: ProcessorState
 }
@@ -371,7 +374,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         )
         stateAt.set(partition, placeOf(next))
       }
-      await processor.opened?.(partition)
+      await processor.opened?.(partition, next)
       const lane: Lane = { generation, producer, next, begun: new Set(), committing: false }
       lanes.set(partition, lane)
       return lane

@@ -61,12 +61,18 @@ export function createScoreProcessor(options: ScoreProcessorOptions): Processor<
     vectors: readonly VectorView[],
   ): Promise<readonly ScoredVector[]> {
     const groups = new Map<Champion, number[]>()
+    // Markets are few: each is routed once.
+    const ofMarket = new Map<string | null, number[]>()
     for (const [index, { market }] of vectors.entries()) {
-      const champion = routeOf(routing.champions, market)
-      if (champion === undefined) throw new Error('no model is loaded: wait for first')
-      const group = groups.get(champion)
-      if (group) group.push(index)
-      else groups.set(champion, [index])
+      let group = ofMarket.get(market)
+      if (group === undefined) {
+        const champion = routeOf(routing.champions, market)
+        if (champion === undefined) throw new Error('no model is loaded: wait for first')
+        group = groups.get(champion) ?? []
+        groups.set(champion, group)
+        ofMarket.set(market, group)
+      }
+      group.push(index)
     }
     const scored: ScoredVector[] = []
     await Promise.all(

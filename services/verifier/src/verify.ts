@@ -59,6 +59,7 @@ const pollMs = 1_000
 
 /** Downstream first: what an output stands on is then always within what is read of its input. */
 const read = [
+  topics.privacyConfirmations,
   topics.churnScores,
   topics.featureVectors,
   topics.playerOutcomes,
@@ -110,6 +111,12 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     const outcomes = await decoded(source, topics.playerOutcomes)
     const scores = await decoded(source, topics.churnScores)
     const state = await stateOf(source)
+    const confirmations = await decoded(source, topics.privacyConfirmations)
+    const erasures = confirmations
+      .map(({ value }) => value)
+      .filter(({ place }) => place === topics.playerState.name)
+    const isErased = ({ playerId, causeOffset }: Row | ChurnScore): boolean =>
+      erasures.some((one) => one.playerId === playerId && causeOffset < one.untilOffset)
     const [ofActivity, ofVectors, ofScores] = await Promise.all([
       deadLetters(source, topics.playerActivity),
       deadLetters(source, topics.featureVectors),
@@ -122,6 +129,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
       vectors,
       outcomes,
       state,
+      erasures,
       deadLetters: ofActivity,
       committed: committed(services.features.name),
     })
@@ -135,12 +143,13 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     breaches.push(...fold.breaches, ...checked.breaches)
     inFlight += checked.inFlight
     if (options.readRows) {
-      const rows = await options.readRows(partition)
+      // Of an erased life there may be rows still, or none any more: npm run privacy tells.
+      const rows = (await options.readRows(partition)).filter((row) => !isErased(row))
       rowCount += rows.length
       // Others read the topic too, and refuse for themselves.
       const bySinks = ofScores.filter(({ service }) => service === services.sinks.name)
       const refused = new Set(bySinks.map(({ offset }) => offset))
-      const stored = scores.filter(({ offset }) => !refused.has(offset))
+      const stored = scores.filter(({ offset, value }) => !refused.has(offset) && !isErased(value))
       const end = offsets.ends[topics.churnScores.name]?.stable[partition] ?? 0
       const until = { committed: committed(services.sinks.name), end }
       breaches.push(...checkRows(partition, stored, rows, until))
@@ -202,7 +211,14 @@ async function decodedAll<N extends RecordName>(
   source: Source,
   topic: Topic<N>,
 ): Promise<At<Records[N] | DecodeProblem>[]> {
-  const records = await raw(source, topic.name)
+  return decodeAll(source, topic, await raw(source, topic.name))
+}
+
+async function decodeAll<N extends RecordName>(
+  source: Source,
+  topic: Topic<N>,
+  records: readonly RawRecord[],
+): Promise<At<Records[N] | DecodeProblem>[]> {
   const decoder = new Decoder<N>(topic.record)
   await source.options.schemas.prepare(
     decoder,
@@ -216,7 +232,15 @@ async function decoded<N extends RecordName>(
   source: Source,
   topic: Topic<N>,
 ): Promise<At<Records[N]>[]> {
-  const all = await decodedAll(source, topic)
+  return decodedOf(source, topic, await raw(source, topic.name))
+}
+
+async function decodedOf<N extends RecordName>(
+  source: Source,
+  topic: Topic<N>,
+  records: readonly RawRecord[],
+): Promise<At<Records[N]>[]> {
+  const all = await decodeAll(source, topic, records)
   return all.flatMap(({ offset, value }) => {
     if (!(value instanceof DecodeProblem)) return [{ offset, value }]
     const where = place(topic.name, source.partition, offset)
@@ -226,8 +250,15 @@ async function decoded<N extends RecordName>(
 }
 
 async function stateOf(source: Source): Promise<Map<string, PlayerState>> {
-  const changes = await decoded(source, topics.playerState)
-  return new Map(changes.map(({ value }) => [value.playerId, value]))
+  const changes = await raw(source, topics.playerState.name)
+  const newest = [...new Map(changes.map((change) => [String(change.key), change])).values()]
+  const states = await decodedOf(
+    source,
+    topics.playerState,
+    newest.filter(({ value }) => value !== null),
+  )
+  const known = states.filter(({ value }) => value.erasedBefore === null)
+  return new Map(known.map(({ value }) => [value.playerId, value]))
 }
 
 /** The records that were set aside; each letter must hold its record byte for byte. */

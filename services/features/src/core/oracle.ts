@@ -76,6 +76,10 @@ export class Oracle {
     return result
   }
 
+  erase(playerId: string): void {
+    this.#players.delete(playerId)
+  }
+
   looksAt(asOf: number): Look[] {
     return [...this.#players.values()]
       .sort((a, b) => (a.playerId < b.playerId ? -1 : 1))

@@ -10,6 +10,7 @@ import {
   passSilence,
   type Label,
 } from './labels.ts'
+import { erasedState } from './erased-state.ts'
 import { Players, dayMs, dayOf, real, whole, type Block } from './players.ts'
 import { toFeatures, type Features } from './vector.ts'
 import { Wakes } from './wakes.ts'
@@ -40,19 +41,34 @@ export interface Look {
   readonly features: Features
 }
 
+export interface Erased {
+  readonly wasKnown: boolean
+  readonly fromOffset: number
+  /** Where a new life of the player may begin. */
+  readonly untilOffset: number
+}
+
 /** The players of one partition. Time is data: it only asks what the records say. */
 export class PartitionState {
   readonly #players = new Players()
   readonly #wakes = new Wakes()
   readonly #changed = new Set<number>()
+  /** Erased players of whose activity some is still to come: where what is forgotten ends. */
+  readonly #erasedBefore = new Map<string, number>()
+  /** What the changelog is to say of erased players; null: nothing more. */
+  readonly #erased = new Map<string, PlayerState | null>()
 
   get size(): number {
     return this.#players.size
   }
 
   /** Folds an event; a string says why it was not folded. */
-  onActivity(event: PlayerActivity, offset: number): Result | 'duplicate' | 'too-late' {
+  onActivity(event: PlayerActivity, offset: number): Result | 'duplicate' | 'too-late' | 'erased' {
     const players = this.#players
+    if (this.#erasedBefore.size > 0) {
+      this.#passErased(offset)
+      if (this.#erasedBefore.has(event.playerId)) return 'erased'
+    }
     const slot = players.find(event.playerId) ?? players.add(event.playerId)
     const block = players.at(slot)
     const applied = apply(players, block, event, offset)
@@ -71,6 +87,7 @@ export class PartitionState {
   /** Event time has reached clockAt: scores silence that is due and settles labels. */
   onClock(clockAt: number, offset: number): Result {
     const players = this.#players
+    this.#passErased(offset)
     const result: Result = { vectors: [], outcomes: [] }
     const due = this.#wakes.take(clockAt)
     // By name, so that the order does not depend on how the state came into memory.
@@ -95,12 +112,27 @@ export class PartitionState {
   }
 
   /**
+   * Forgets a player. Activity is folded as far as `fromOffset`; what comes of theirs below
+   * `untilOffset` is not folded either, and what comes behind it begins a new life.
+   */
+  erase(playerId: string, fromOffset: number, untilOffset: number): Erased {
+    const slot = this.#players.find(playerId)
+    if (slot !== undefined) this.#forget(slot)
+    // An earlier request may reach further than this one.
+    const until = Math.max(fromOffset, untilOffset, this.#erasedBefore.get(playerId) ?? 0)
+    const isPassed = fromOffset >= until
+    if (!isPassed) this.#erasedBefore.set(playerId, until)
+    this.#erased.set(playerId, isPassed ? null : erasedState(playerId, until))
+    return { wasKnown: slot !== undefined, fromOffset, untilOffset: until }
+  }
+
+  /**
    * Each player who was seen at or after an instant, by name, with the features as of another one
    * that no folded event may be later than. It changes nothing: no label is owed for a look.
    */
   *looksAt(asOf: number, seenSinceAt: number): Generator<Look> {
     const players = this.#players
-    const slots = Array.from({ length: players.size }, (_, slot) => slot)
+    const slots = [...players.slots()]
     slots.sort((a, b) => (players.idOf(a) < players.idOf(b) ? -1 : 1))
     for (const slot of slots) {
       const block = players.at(slot)
@@ -117,9 +149,30 @@ export class PartitionState {
     return changes
   }
 
+  /** Erased players whose changelog record changed since the last call: to be written before changes. */
+  takeErased(): [string, PlayerState | null][] {
+    const erased = [...this.#erased]
+    this.#erased.clear()
+    return erased
+  }
+
+  /** Takes over what a changelog record says. */
   load(state: PlayerState): void {
+    if (state.erasedBefore !== null) {
+      this.unload(state.playerId)
+      this.#erasedBefore.set(state.playerId, state.erasedBefore)
+      return
+    }
+    this.#erasedBefore.delete(state.playerId)
     const slot = this.#players.load(state)
     this.#wakes.set(slot, wakeAt(this.#players.at(slot)))
+  }
+
+  /** Takes over a tombstone of the changelog. */
+  unload(playerId: string): void {
+    this.#erasedBefore.delete(playerId)
+    const slot = this.#players.find(playerId)
+    if (slot !== undefined) this.#forget(slot)
   }
 
   /** The state of a player as a changelog record would tell it. */
@@ -143,6 +196,21 @@ export class PartitionState {
     const playerId = this.#players.idOf(slot)
     const market = this.#players.text(block.wholes[block.wholeAt + whole.market] as number) ?? ''
     return labels.map((label) => ({ ...label, playerId, market, knownAt }))
+  }
+
+  #forget(slot: number): void {
+    this.#players.remove(slot)
+    this.#wakes.forget(slot)
+    this.#changed.delete(slot)
+  }
+
+  /** The partition has come to an offset: whose forgotten activity ends before it? */
+  #passErased(offset: number): void {
+    for (const [playerId, before] of this.#erasedBefore) {
+      if (offset < before) continue
+      this.#erasedBefore.delete(playerId)
+      this.#erased.set(playerId, null)
+    }
   }
 
   #reschedule(slot: number, block: Block): void {

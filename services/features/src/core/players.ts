@@ -80,6 +80,8 @@ export interface Block {
 export class Players {
   readonly #slots = new Map<string, number>()
   readonly #ids: string[] = []
+  /** Slots of players who were erased: the next ones to be given away. */
+  readonly #free: number[] = []
   readonly #realPages: Float64Array[] = []
   readonly #wholePages: Int32Array[] = []
   readonly #codes = new Map<string, number>()
@@ -92,7 +94,12 @@ export class Players {
   }
 
   get size(): number {
-    return this.#ids.length
+    return this.#slots.size
+  }
+
+  /** In no order. */
+  slots(): Iterable<number> {
+    return this.#slots.values()
   }
 
   idOf(slot: number): string {
@@ -115,12 +122,12 @@ export class Players {
   }
 
   add(playerId: string): number {
-    const slot = this.#ids.length
-    if ((slot & (pageSlots - 1)) === 0) {
+    const slot = this.#free.pop() ?? this.#ids.length
+    if (slot === this.#ids.length && (slot & (pageSlots - 1)) === 0) {
       this.#realPages.push(new Float64Array(pageSlots * realsPerPlayer))
       this.#wholePages.push(new Int32Array(pageSlots * wholesPerPlayer))
     }
-    this.#ids.push(playerId)
+    this.#ids[slot] = playerId
     this.#slots.set(playerId, slot)
     const { reals, realAt, wholes, wholeAt } = this.at(slot)
     reals.fill(NaN, realAt, realAt + real.appliedOffset)
@@ -129,6 +136,16 @@ export class Players {
       wholes[wholeAt + whole.tiles + tile * tileWholes + tileWhole.day] = noDay
     }
     return slot
+  }
+
+  /** Nothing of the player is left in the block. */
+  remove(slot: number): void {
+    const { reals, realAt, wholes, wholeAt } = this.at(slot)
+    reals.fill(0, realAt, realAt + realsPerPlayer)
+    wholes.fill(0, wholeAt, wholeAt + wholesPerPlayer)
+    this.#slots.delete(this.idOf(slot))
+    this.#ids[slot] = ''
+    this.#free.push(slot)
   }
 
   /** A text's code, 0 for none. Texts are few: markets, sources, products. */
@@ -201,6 +218,7 @@ export class Players {
       tiles,
       recentEventIds,
       pendingLabelDays: Array.from(wholes.subarray(pendingAt, pendingAt + pendingCount)),
+      erasedBefore: null,
     }
   }
 

@@ -14,6 +14,11 @@ export class Wakes {
     this.#push(at, slot)
   }
 
+  /** The slot is somebody else's from now on. */
+  forget(slot: number): void {
+    this.#valid[slot] = Infinity
+  }
+
   /** Takes out every slot that is to wake by now. */
   take(now: number): number[] {
     const due: number[] = []

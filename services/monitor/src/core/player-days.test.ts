@@ -120,6 +120,21 @@ test('PlayerDays - a cohort holds the labelled at risk, by role, with marks; the
   )
 })
 
+test('PlayerDays - labels of those upon whom somebody acts are not measured, their inputs are', () => {
+  const days = new PlayerDays(0, (playerId) => playerId !== 'treated')
+  for (const [index, playerId] of ['ada', 'treated'].entries()) {
+    days.onScore(scoreOf(playerId, 0, index), facts)
+    days.onOutcome(labelOf(playerId, 0, true, 29))
+  }
+  clockTo(days, 40)
+  const due = days.takeDue()
+  assert.equal(inputsOf(due, 0)[0]?.rows, 2)
+  const [cohort, ...others] = cohortsOf(due, 0)
+  assert.equal(others.length, 0)
+  assert.equal(cohort?.scores.length, 1)
+  assert.equal(cohort?.unlabelled, 0)
+})
+
 test('PlayerDays - outcomes and shadows that come before their score meet it', () => {
   const forward = new PlayerDays(0)
   const backward = new PlayerDays(0)
@@ -206,4 +221,39 @@ const normal = (partials: readonly MonitoringPartial[]): string[] =>
 test('days - inputs are due before cohorts, bands cover every tenure', () => {
   assert.deepEqual([inputsDueOn(10), cohortDueOn(10)], [12, 42])
   assert.deepEqual([0, 7.9, 8, 30.9, 31, 90, 91, 4_000].map(tenureBandOf), [0, 0, 1, 1, 2, 2, 3, 3])
+})
+
+test('erase - the days of a player go, late records of that life are left out, a new life counts', () => {
+  const days = new PlayerDays(0)
+  days.onScore(scoreOf('ada', 0, 1), facts)
+  days.onScore(scoreOf('ada', 1, 2), facts)
+  days.onScore(scoreOf('bo', 1, 3), facts)
+  days.takeChanges()
+  assert.equal(days.erase('ada', 10), 2)
+  assert.equal(days.size, 1)
+  const changes = days.takeChanges()
+  const gone = changes.filter(([, state]) => state === null).map(([key]) => key)
+  assert.deepEqual(gone.toSorted(), [`${day0} ada`, `${day0 + 1} ada`])
+  const restored = new PlayerDays(0)
+  for (const [key, state] of changes) restored.load(key, state)
+  for (const one of [days, restored]) {
+    assert.ok(one.isErased(scoreOf('ada', 1, 9)))
+    assert.ok(!one.isErased(scoreOf('ada', 1, 10)))
+    assert.ok(!one.isErased(scoreOf('bo', 1, 9)))
+  }
+})
+
+test('erase - a player is remembered until nothing of that life can come any more', () => {
+  for (const isFresh of [true, false]) {
+    const days = new PlayerDays(0)
+    if (!isFresh) clockTo(days, 0)
+    days.erase('ada', 10)
+    clockTo(days, 1)
+    days.takeDue()
+    assert.ok(days.isErased(scoreOf('ada', 0, 1)))
+    clockTo(days, 40)
+    days.takeDue()
+    assert.ok(!days.isErased(scoreOf('ada', 0, 1)))
+    assert.deepEqual(new Map(days.takeChanges()).get('erased ada'), null)
+  }
 })

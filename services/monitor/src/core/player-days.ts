@@ -1,5 +1,6 @@
 // Which row stands for a player's day, and what became of the player?
 import type {
+  ErasedPlayer,
   MonitorClock,
   MonitoringPartial,
   MonitorState,
@@ -26,6 +27,9 @@ export interface Score {
   readonly causePartition: number
   readonly causeOffset: number
 }
+
+/** Whose it is, and the offset in player-activity that it follows from. */
+export type Caused = Pick<Score, 'playerId' | 'causeOffset'>
 
 /** What the scored vector says beside. */
 export interface Facts {
@@ -65,15 +69,20 @@ const marksOf = { churned: 1, active: 2, bandShift: 2 } as const
  */
 export class PlayerDays {
   readonly #partition: number
+  readonly #measured: (playerId: string) => boolean
   readonly #days = new Map<number, Map<string, PlayerDay>>()
   readonly #profiles = new Map<string, Known>()
   readonly #changed = new Map<string, MonitorState | null>()
   readonly #texts = new Map<string, string>()
+  /** Of whom records of a former life may still come. */
+  readonly #erased = new Map<string, ErasedPlayer>()
   #clock: MonitorClock = { scoresDay: -1, shadowsDay: -1, outcomesDay: -1, toldDay: -1 }
   #size = 0
 
-  constructor(partition: number) {
+  /** @param measured whose labels say how good scores are; everybody's unless told */
+  constructor(partition: number, measured: (playerId: string) => boolean = () => true) {
     this.#partition = partition
+    this.#measured = measured
   }
 
   /** Player-days that are kept. */
@@ -90,7 +99,7 @@ export class PlayerDays {
     const { modelName, modelVersion } = known.reference
     const key = versionKey(modelName, modelVersion)
     this.#profiles.set(key, known)
-    this.#changed.set(key, { playerDay: null, clock: null, profile: known.reference })
+    this.#changed.set(key, { ...nothing, profile: known.reference })
   }
 
   /** Whether a score would stand for its day: only then is its vector needed. */
@@ -149,6 +158,34 @@ export class PlayerDays {
     return 'counted'
   }
 
+  /**
+   * Drops what is known of a player, and from now on leaves out what was caused below the offset.
+   * @returns days dropped
+   */
+  erase(playerId: string, untilOffset: number): number {
+    let dropped = 0
+    for (const [day, entries] of this.#days) {
+      if (!entries.delete(playerId)) continue
+      this.#changed.set(dayKey(playerId, day), null)
+      dropped++
+    }
+    this.#size -= dropped
+    const { scoresDay, shadowsDay, outcomesDay } = this.#clock
+    const newestDay = Math.max(scoresDay, shadowsDay, outcomesDay)
+    const untilDay = newestDay < 0 ? unknownDay : cohortDueOn(newestDay)
+    const until = Math.max(untilOffset, this.#erased.get(playerId)?.untilOffset ?? 0)
+    const erased: ErasedPlayer = { playerId, untilOffset: until, untilDay }
+    this.#erased.set(playerId, erased)
+    this.#changed.set(erasedKey(playerId), { ...nothing, erased })
+    return dropped
+  }
+
+  /** Whether a score or an outcome is of a life that was erased. */
+  isErased({ playerId, causeOffset }: Caused): boolean {
+    if (this.#erased.size === 0) return false
+    return causeOffset < (this.#erased.get(playerId)?.untilOffset ?? 0)
+  }
+
   /** What became due since the last call, in the order of days; ends with the clock if it went on. */
   takeDue(): MonitoringPartial[] {
     const { scoresDay, outcomesDay, toldDay } = this.#clock
@@ -172,6 +209,18 @@ export class PlayerDays {
         this.#days.delete(day)
       }
     }
+    for (const erased of this.#erased.values()) {
+      const { playerId, untilDay } = erased
+      if (untilDay === unknownDay) {
+        // Asked for before anything was read: from here on it can be told.
+        const known = { ...erased, untilDay: cohortDueOn(reached) }
+        this.#erased.set(playerId, known)
+        this.#changed.set(erasedKey(playerId), { ...nothing, erased: known })
+      } else if (untilDay <= reached) {
+        this.#erased.delete(playerId)
+        this.#changed.set(erasedKey(playerId), null)
+      }
+    }
     this.#pass({ toldDay: reached })
     return [...partials, { ...this.#part(reached), isClock: true }]
   }
@@ -186,9 +235,14 @@ export class PlayerDays {
   /** Takes over what a changelog record says of a key. Profiles are handed in by keepProfile. */
   load(key: string, state: MonitorState | null): void {
     if (state === null) {
+      if (key.startsWith(erasedPrefix)) {
+        this.#erased.delete(key.slice(erasedPrefix.length))
+        return
+      }
       const { playerId, day } = parseDayKey(key)
       if (this.#days.get(day)?.delete(playerId) === true) this.#size--
     } else if (state.clock !== null) this.#clock = state.clock
+    else if (state.erased !== null) this.#erased.set(state.erased.playerId, state.erased)
     else if (state.playerDay !== null) {
       const { served, shadow } = state.playerDay
       // Each record brings texts of its own; there are few different ones.
@@ -239,8 +293,7 @@ export class PlayerDays {
 
   #put(entry: PlayerDay): void {
     this.#keep(entry)
-    const state = { playerDay: entry, clock: null, profile: null }
-    this.#changed.set(dayKey(entry.playerId, entry.asOfDay), state)
+    this.#changed.set(dayKey(entry.playerId, entry.asOfDay), { ...nothing, playerDay: entry })
   }
 
   #keep(entry: PlayerDay): void {
@@ -255,7 +308,7 @@ export class PlayerDays {
     const names = ['scoresDay', 'shadowsDay', 'outcomesDay', 'toldDay'] as const
     if (names.every((name) => clock[name] === this.#clock[name])) return
     this.#clock = clock
-    this.#changed.set(clockKey, { playerDay: null, clock, profile: null })
+    this.#changed.set(clockKey, { ...nothing, clock })
   }
 
   #part(day: number): MonitoringPartial {
@@ -278,7 +331,9 @@ export class PlayerDays {
   }
 
   #cohortsOf(day: number, rows: readonly PlayerDay[]): MonitoringPartial[] {
-    const atRisk = rows.filter(({ served }) => served?.isAtRisk)
+    const atRisk = rows.filter(
+      ({ playerId, served }) => served?.isAtRisk && this.#measured(playerId),
+    )
     const partials: MonitoringPartial[] = []
     for (const role of ['champion', 'challenger'] as const) {
       const scored = atRisk.flatMap((row) => {
@@ -336,9 +391,13 @@ function markOf({ served, churned }: { served: ServedDay; churned: boolean | nul
 }
 
 const noBins = Buffer.alloc(0)
+const nothing: MonitorState = { playerDay: null, clock: null, profile: null, erased: null }
 const clockKey = 'clock'
 const versionKey = (modelName: string, modelVersion: string): string =>
   `version ${modelName} ${modelVersion}`
+const unknownDay = -1
+const erasedPrefix = 'erased '
+const erasedKey = (playerId: string): string => erasedPrefix + playerId
 const dayKey = (playerId: string, day: number): string => `${day} ${playerId}`
 
 function parseDayKey(key: string): { playerId: string; day: number } {

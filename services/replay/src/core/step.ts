@@ -56,6 +56,7 @@ export function fold(
   const result = state.onActivity(input, offset)
   if (result === 'duplicate') counts.duplicates++
   else if (result === 'too-late') counts.tooLate++
+  else if (result === 'erased') throw new Error('a source had activity of an erased player: a bug')
   else {
     counts.folded++
     return result

@@ -10,5 +10,6 @@ const bands = [
 export type Band = (typeof bands)[number][1] | 'low'
 
 export function bandOf(score: number): Band {
-  return bands.find(([from]) => score >= from)?.[1] ?? 'low'
+  for (const [from, band] of bands) if (score >= from) return band
+  return 'low'
 }

@@ -27,11 +27,13 @@ const event = (playerId: string, count: number): PlayerActivity => ({
 const poison = new DecodeProblem('null-value', 'no record')
 
 /** What a service that works writes for these records; poison is set aside. */
-function worked(records: (PlayerActivity | DecodeProblem)[]) {
+function worked(records: (PlayerActivity | DecodeProblem)[], erasures: FoldInput['erasures'] = []) {
   const state = new PartitionState()
   const vectors: { offset: number; value: FeatureVector }[] = []
   const deadLetters: { offset: number; reason: string }[] = []
   for (const [offset, value] of records.entries()) {
+    for (const { playerId, fromOffset, untilOffset } of erasures)
+      if (fromOffset === offset) state.erase(playerId, fromOffset, untilOffset)
     if (value instanceof DecodeProblem) {
       deadLetters.push({ offset, reason: value.reason })
       continue
@@ -55,6 +57,7 @@ function worked(records: (PlayerActivity | DecodeProblem)[]) {
     vectors,
     outcomes: [] as { offset: number; value: PlayerOutcome }[],
     state: new Map(state.takeChanges().map((change) => [change.playerId, change])),
+    erasures,
     deadLetters,
     committed: records.length,
   } satisfies FoldInput
@@ -119,4 +122,16 @@ test('checkFold - a state that differs, stands elsewhere or lacks is seen', () =
   assert.ok(withAda({ appliedOffset: 1 }).includes('wrong-state'))
   const { state } = input
   assert.deepEqual(kinds({ ...input, state: new Map([...state].slice(1)) }), ['wrong-state'])
+})
+
+test('checkFold - an erased player has no state, no vector of what was left out, and a new life', () => {
+  const erasures = [{ playerId: 'ada', fromOffset: 2, untilOffset: 4 }]
+  const history = [event('ada', 1), event('bob', 1), event('ada', 2), event('bob', 2)]
+  const erased = worked(history, erasures)
+  assert.deepEqual([...erased.state.keys()], ['bob'])
+  assert.deepEqual(kinds(erased), [])
+  const again = worked([...history, event('ada', 3)], erasures)
+  assert.deepEqual(kinds(again), [])
+  // Features that did not erase: its state, and a vector of activity that should have been left out.
+  assert.deepEqual(kinds({ ...worked(history), erasures }), ['unexpected', 'wrong-state'])
 })

@@ -8,6 +8,7 @@ import {
   type PlayerActivity,
   type PlayerOutcome,
   type PlayerState,
+  type PrivacyConfirmation,
 } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import { place, type Breach } from './breach.ts'
@@ -25,6 +26,9 @@ export interface SetAside {
 /** Set aside by a person, who knows of a record that is whole and stops a service. */
 const parked = 'parked'
 
+/** Whose state was dropped before which offset, and where a new life may begin. */
+export type Erasure = Pick<PrivacyConfirmation, 'playerId' | 'fromOffset' | 'untilOffset'>
+
 /** Of one partition. */
 export interface FoldInput {
   readonly partition: number
@@ -32,8 +36,10 @@ export interface FoldInput {
   readonly activity: readonly At<PlayerActivity | DecodeProblem>[]
   readonly vectors: readonly At<FeatureVector>[]
   readonly outcomes: readonly At<PlayerOutcome>[]
-  /** Newest of each player. */
+  /** Newest of each player; none of players who were erased. */
   readonly state: ReadonlyMap<string, PlayerState>
+  /** In the order in which they were done. */
+  readonly erasures: readonly Erasure[]
   /** The records of player-activity that the dead letters name. */
   readonly deadLetters: readonly SetAside[]
   /** The next offset of the features group: all before it must have its outcome. */
@@ -69,7 +75,17 @@ export function checkFold(input: FoldInput): Folded {
     input.deadLetters.filter(({ reason }) => reason === parked).map(({ offset }) => offset),
   )
 
+  const erasures = [...input.erasures]
+  const eraseBefore = (offset: number): void => {
+    while (erasures[0] !== undefined && erasures[0].fromOffset <= offset) {
+      const { playerId, fromOffset, untilOffset } = erasures.shift() as Erasure
+      state.erase(playerId, fromOffset, untilOffset)
+      lastChange.delete(playerId)
+      matchedStates.delete(playerId)
+    }
+  }
   for (const { offset, value } of input.activity) {
+    eraseBefore(offset)
     const at = place(topics.playerActivity.name, partition, offset)
     const isPoison =
       value instanceof DecodeProblem ||
@@ -125,6 +141,7 @@ export function checkFold(input: FoldInput): Folded {
       report({ kind: 'wrong-state', where, detail: `${playerId}: ${difference}` })
     }
   }
+  eraseBefore(Infinity)
   for (const [offset, letters] of setAside) {
     const where = place(topics.playerActivity.name, partition, offset)
     report({ kind: 'unexpected', where, detail: `${letters} dead letters of no record` })
