@@ -11,6 +11,7 @@ import type {
   Transaction as KafkajsTransaction,
   logLevel,
 } from 'kafkajs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { FatalError, RebalanceError, TransientError, messageOf } from '../errors.ts'
 import { failpoint } from '../failpoint.ts'
 import type {
@@ -496,7 +497,24 @@ function follow(
   }
 }
 
+const newTopicMs = 10_000
+const newTopicPauseMs = 100
+
+/** A broker may not know yet what another one, or it itself, has just made. */
 async function ensureTopics(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
+  const deadline = performance.now() + newTopicMs
+  for (;;) {
+    try {
+      return await createMissing(admin, specs)
+    } catch (error) {
+      const isNew = /UNKNOWN_TOPIC_OR_PARTITION|LEADER_NOT_AVAILABLE/.test(typesOf(error))
+      if (!isNew || performance.now() > deadline) throw error
+      await delay(newTopicPauseMs)
+    }
+  }
+}
+
+async function createMissing(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
   const existing = new Set(await admin.listTopics())
   const missing = specs.filter(({ name }) => !existing.has(name))
   if (missing.length > 0) {
