@@ -1,6 +1,7 @@
 // What follows from the next record of a partition?
 import type { PlayerActivity, PlayerState } from '@churnstream/schemas'
 import { apply } from './apply.ts'
+import { dayMs, dayOf, real, whole, type Block } from './block.ts'
 import {
   labelsFromBet,
   labelsFromClock,
@@ -11,7 +12,7 @@ import {
   type Label,
 } from './labels.ts'
 import { erasedState } from './erased-state.ts'
-import { Players, dayMs, dayOf, real, whole, type Block } from './players.ts'
+import { Players } from './players.ts'
 import { toFeatures, type Features } from './vector.ts'
 import { Wakes } from './wakes.ts'
 
