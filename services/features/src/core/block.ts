@@ -43,10 +43,10 @@ export const whole = {
   firstProduct: 2,
   losingStreak: 3,
   silenceStep: 4,
-  idCount: 5,
-  idNext: 6,
-  pendingCount: 7,
-  lastLabelDay: 8,
+  lastLabelDay: 5,
+  idCount: 6,
+  idNext: 7,
+  pendingCount: 8,
   /** A bit for each tile that holds a day. */
   tilesHeld: 9,
   pending: 10,
@@ -65,7 +65,7 @@ const tileWholes = 7
 export const wholesPerPlayer = whole.tiles + tileCount * tileWholes
 
 /** In place of a day that never was. */
-export const noDay = -1
+const noDay = -1
 
 /** A player's block: where in which arrays its numbers stand. One object is moved about, never kept. */
 export interface Block {

@@ -142,12 +142,16 @@ export class Players {
     }
     const count = wholes[wholeAt + whole.idCount] as number
     const next = wholes[wholeAt + whole.idNext] as number
-    const recentEventIds = Array.from(
-      { length: count },
-      (_, i) => reals[realAt + real.ids + ((next - count + i + recentIds) % recentIds)] as number,
-    )
+    // Loops: Array.from would take as long as all the rest.
+    const recentEventIds: number[] = []
+    for (let i = next - count; i < next; i++) {
+      recentEventIds.push(reals[realAt + real.ids + ((i + recentIds) % recentIds)] as number)
+    }
+    const pendingLabelDays: number[] = []
     const pendingCount = wholes[wholeAt + whole.pendingCount] as number
-    const pendingAt = wholeAt + whole.pending
+    for (let i = 0; i < pendingCount; i++) {
+      pendingLabelDays.push(wholes[wholeAt + whole.pending + i] as number)
+    }
     const tiles: PlayerState['tiles'] = []
     let held = wholes[wholeAt + whole.tilesHeld] as number
     for (; held !== 0; held &= held - 1) {
@@ -187,7 +191,7 @@ export class Players {
       lastLabelDay: wholes[wholeAt + whole.lastLabelDay] as number,
       tiles,
       recentEventIds,
-      pendingLabelDays: Array.from(wholes.subarray(pendingAt, pendingAt + pendingCount)),
+      pendingLabelDays,
       erasedBefore: null,
     }
   }
