@@ -51,13 +51,18 @@ export interface Erased {
 
 /** The players of one partition. Time is data: it only asks what the records say. */
 export class PartitionState {
-  readonly #players = new Players()
+  readonly #players: Players
   readonly #wakes = new Wakes()
   readonly #changed = new Set<number>()
   /** Erased players of whose activity some is still to come: where what is forgotten ends. */
   readonly #erasedBefore = new Map<string, number>()
   /** What the changelog is to say of erased players; null: nothing more. */
   readonly #erased = new Map<string, PlayerState | null>()
+
+  /** @param places how many players lie unpacked, see Players. */
+  constructor(places?: number) {
+    this.#players = new Players(places)
+  }
 
   get size(): number {
     return this.#players.size

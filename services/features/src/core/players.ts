@@ -35,8 +35,8 @@ export class Players {
   readonly #codes = new Map<string, number>()
   readonly #texts: string[] = ['']
 
-  /** @param places how many players lie unpacked, a power of two: about those of two batches. */
-  constructor(places = 1024) {
+  /** @param places how many players lie unpacked, a power of two; more than a batch names. */
+  constructor(places = 2048) {
     this.#atWork = new Int32Array(places).fill(nobody)
     this.#block = {
       reals: new Float64Array(places * realsPerPlayer),
@@ -48,6 +48,11 @@ export class Players {
 
   get size(): number {
     return this.#slots.size
+  }
+
+  /** How much room the players at rest take. */
+  get chunks(): Chunks['counts'] {
+    return this.#chunks.counts
   }
 
   /** In no order. */
