@@ -117,7 +117,9 @@ export async function benchRestore(options: {
     'restoring / bare read': rounded(restored.seconds / bareSeconds),
     'replica MB after restoring': rssMb,
     'of which without players': emptyMb,
-    'MB for a million players': Math.round(emptyMb + ((rssMb - emptyMb) * 1e6) / players),
+    'MB for a million players, in proportion': Math.round(
+      emptyMb + ((rssMb - emptyMb) * 1e6) / players,
+    ),
     'restoring a million, s': rounded((restored.seconds * 1e6) / players),
     'kill -9 of the owner to restored elsewhere, s': rounded((takeover.atMs - killedAtMs) / 1000),
     'of which restoring, s (taking over)': rounded(takeover.seconds),

@@ -104,8 +104,18 @@ test('Players - days of any size and number rest exactly', () => {
       const [bets, inPlayBets, settled, deposits, withdrawals, sessions] = counts
       const [stake, odds, payout, depositAmount, withdrawalAmount] = sums
       return {
-        ...{ day, bets, inPlayBets, settled, deposits, withdrawals, sessions },
-        ...{ stake, odds, payout, depositAmount, withdrawalAmount },
+        day,
+        bets,
+        inPlayBets,
+        stake,
+        odds,
+        settled,
+        payout,
+        deposits,
+        depositAmount,
+        withdrawals,
+        withdrawalAmount,
+        sessions,
       }
     })
   const player = fc.record({
