@@ -19,4 +19,12 @@ export { environmentFile, noStack, runningVariables, usualDataDir } from './runn
 export { makeClusterId, makeFernetKey, openDataDir } from './data-dir.ts'
 export { databases } from './postgres.ts'
 export { chooseDagsterPort, freePorts } from './ports.ts'
-export { findCheckers, findPrometheus, findPython, venvPython } from './places.mjs'
+export {
+  cacheDir,
+  findCheckers,
+  findJava,
+  findPrometheus,
+  findPython,
+  outputOf,
+  venvPython,
+} from './places.mjs'

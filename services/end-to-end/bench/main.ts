@@ -4,16 +4,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchHttp } from './http.ts'
 import { benchKernel } from './kernel.ts'
 import { benchMonitor } from './monitor.ts'
 import { benchNoisy } from './noisy.ts'
+import { benchPeers, type Comparison } from './peers/peers.ts'
+import { peersFlags, toPeersOptions } from './peers/options.ts'
 import { benchRecords } from './records.ts'
 import { benchReplay } from './replay.ts'
 import { benchRestore } from './restore.ts'
 import { benchRollout } from './rollout.ts'
 import { benchScore } from './score.ts'
 
-const usage = `npm run bench -- kernel|rollout|noisy|monitor|records|restore|replay|score [options]
+const usage = `npm run bench -- kernel|rollout|noisy|monitor|records|restore|replay|score|http|peers [options]
 
 Starts real servers on free ports where it needs them, measures, prints a table and ends.
 
@@ -25,9 +28,20 @@ Starts real servers on free ports where it needs them, measures, prints a table 
   restore        how soon a features replica is ready that takes over a partition
   replay         how fast a million records are folded and scored again, and in how much memory
   score          how fast files of rows are scored, in how much memory, and against Python
+  http           how much ingestion takes, and how long the way to PostgreSQL is
+  peers          the same work by Kafka Streams, plain Java and Quix, checked and side by side
   --players N    in the restored partition (100000)
   --rows N       in each scored file (1000000)
-  --report FILE  write the figures as JSON`
+  --json FILE    write the figures as JSON
+
+Of peers, each one or several with commas, or all:
+  --task         S: vectors to scores; F: activity to features to scores (all)
+  --contender    churnstream, kafka-streams, java-plain, quix (all)
+  --guarantee    exactly-once, at-least-once (exactly-once)
+  --cores        1: broker and meter have the first, the contender the second; 2: all share two (1)
+  --load         drain, or events a second of an open loop (drain,1000,5000)
+  --runs N       of each, in turn (3)
+  --events N     preloaded (1000000)`
 
 const benches = {
   kernel: benchKernel,
@@ -38,8 +52,10 @@ const benches = {
   restore: benchRestore,
   replay: benchReplay,
   score: benchScore,
+  http: benchHttp,
 }
 type Name = keyof typeof benches
+type Figures = Record<string, number | string>
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -57,35 +73,51 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      report: { type: 'string' },
+      json: { type: 'string' },
       players: { type: 'string', default: '100000' },
       rows: { type: 'string', default: '1000000' },
+      ...peersFlags,
       help: { type: 'boolean', default: false },
     },
   })
   const [name] = positionals
-  const bench = name !== undefined && name in benches ? benches[name as Name] : undefined
-  if (values.help || bench === undefined) {
+  const isKnown = name === 'peers' || (name !== undefined && name in benches)
+  if (values.help || !isKnown) {
     console.log(usage)
     return values.help ? 0 : 1
   }
   const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-bench-'))
+  const onProgress = (line: string) => console.error(line)
+  const given = { dataDir, signal: stopping.signal, onProgress }
   try {
-    const onProgress = (line: string) => console.error(line)
-    const figures = await bench({
-      dataDir,
-      players: Number(values.players),
-      rows: Number(values.rows),
-      signal: stopping.signal,
-      onProgress,
-    })
-    const width = Math.max(...Object.keys(figures).map(({ length }) => length))
-    for (const [figure, value] of Object.entries(figures)) {
-      console.log(`${figure.padEnd(width)}  ${value}`)
-    }
-    if (values.report) writeFileSync(values.report, `${JSON.stringify(figures, null, 2)}\n`)
+    const result: Comparison | Figures =
+      name === 'peers'
+        ? await benchPeers({ ...given, ...toPeersOptions(values) })
+        : await benches[name as Name]({
+            ...given,
+            players: Number(values.players),
+            rows: Number(values.rows),
+          })
+    console.log(name === 'peers' ? toText(result as Comparison) : toLines(result as Figures))
+    if (values.json) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`)
     return 0
   } finally {
     rmSync(dataDir, { recursive: true, force: true })
   }
+}
+
+function toText({ table, parts, limits }: Comparison): string {
+  const costs = Object.entries(parts).flatMap(([task, processes]) =>
+    Object.entries(processes).map(([name, byPart]) => {
+      const each = Object.entries(byPart).map(([part, seconds]) => `${part} ${seconds}`)
+      return `${task}, ${name}, CPU seconds per million events: ${each.join(', ')}`
+    }),
+  )
+  return [table, '', ...costs, '', toLines(limits)].join('\n')
+}
+
+function toLines(figures: Figures): string {
+  const width = Math.max(...Object.keys(figures).map(({ length }) => length))
+  const lines = Object.entries(figures).map(([name, value]) => `${name.padEnd(width)}  ${value}`)
+  return lines.join('\n')
 }

@@ -56,7 +56,7 @@ const sessionTimeoutMs = 6_000
 const fetchWaitMs = 25
 const fetchMinBytes = 64 * 1024
 /** Where records are gathered; a member can't leave its group while it waits. */
-const idleFetchWaitMs = 1_000
+const idleFetchWaitMs = 2_500
 const fetchMaxBytesPerPartition = 1 << 20
 /** Below the brokers' max.message.bytes of 1 MiB with room for what the encoding adds. */
 const sendMaxBytes = 700_000
