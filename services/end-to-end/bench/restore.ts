@@ -52,12 +52,6 @@ export async function benchRestore(options: {
     log: createLog('bench', 'silent'),
   })
   await kafka.ensureTopics(clusterTopics())
-  const written = await writeStates(kafka, stack.registry.url, players)
-  const megabytes = Math.round(written.bytes / 1e6)
-  onProgress(`${written.records} states of ${players} players, ${megabytes} MB`)
-
-  const bareSeconds = await readBare(kafka)
-  await kafka.close()
   let started = 0
   const start = async (): Promise<Replica> => {
     const [port] = (await freePorts(1)) as [number]
@@ -74,6 +68,17 @@ export async function benchRestore(options: {
     })
     return { child, url: `http://127.0.0.1:${port}/health/ready` }
   }
+
+  const empty = await start()
+  await until('a replica without players is ready', signal, () => isReady(empty))
+  const emptyMb = Math.round(rssBytesOf(empty.child.pid) / 1e6)
+  await empty.child.stop()
+
+  const written = await writeStates(kafka, stack.registry.url, players)
+  const megabytes = Math.round(written.bytes / 1e6)
+  onProgress(`${written.records} states of ${players} players, ${megabytes} MB`)
+  const bareSeconds = await readBare(kafka)
+  await kafka.close()
 
   const startedAt = performance.now()
   const first = await start()
@@ -111,6 +116,11 @@ export async function benchRestore(options: {
     'a bare read of the same records, s': rounded(bareSeconds),
     'restoring / bare read': rounded(restored.seconds / bareSeconds),
     'replica MB after restoring': rssMb,
+    'of which without players': emptyMb,
+    'MB for a million players, in proportion': Math.round(
+      emptyMb + ((rssMb - emptyMb) * 1e6) / players,
+    ),
+    'restoring a million, s': rounded((restored.seconds * 1e6) / players),
     'kill -9 of the owner to restored elsewhere, s': rounded((takeover.atMs - killedAtMs) / 1000),
     'of which restoring, s (taking over)': rounded(takeover.seconds),
   }

@@ -7,6 +7,6 @@ export {
   type Vector,
 } from './core/partition.ts'
 export { horizonDays, labelLatenessDays, silenceDueDays } from './core/labels.ts'
-export { bytesPerPlayer, dayMs, dayOf, lateDays, recentIds } from './core/players.ts'
+export { dayMs, dayOf, lateDays, recentIds } from './core/block.ts'
 export type { Features } from './core/vector.ts'
 export { createEncoders, createFeatureProcessor } from './processor.ts'

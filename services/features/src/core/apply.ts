@@ -13,8 +13,8 @@ import {
   tileWholeAt,
   whole,
   type Block,
-  type Players,
-} from './players.ts'
+} from './block.ts'
+import type { Players } from './players.ts'
 
 export type Applied = 'applied' | 'duplicate' | 'too-late'
 

@@ -1,5 +1,5 @@
 // Did a player churn, and from when on do we know?
-import { pendingMax, real, whole, type Block } from './players.ts'
+import { pendingMax, real, whole, type Block } from './block.ts'
 
 /** A player has churned as of a day when the this many UTC days after it hold no bet. */
 export const horizonDays = 28

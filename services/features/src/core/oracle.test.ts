@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { histories } from './histories.ts'
 import { Oracle } from './oracle.ts'
 import { PartitionState } from './partition.ts'
-import { dayMs } from './players.ts'
+import { dayMs } from './block.ts'
 
 const seed = 20_260_101
 

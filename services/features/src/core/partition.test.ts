@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PlayerActivity } from '@churnstream/schemas'
 import { PartitionState, type Result } from './partition.ts'
-import { dayMs, dayOf, recentIds } from './players.ts'
+import { dayMs, dayOf, recentIds } from './block.ts'
 import { activity, at, bet, day0, seeded } from './testing.ts'
 
 /** Either an event or a clock record. */

@@ -1,6 +1,7 @@
 // What follows from the next record of a partition?
 import type { PlayerActivity, PlayerState } from '@churnstream/schemas'
 import { apply } from './apply.ts'
+import { dayMs, dayOf, real, whole, type Block } from './block.ts'
 import {
   labelsFromBet,
   labelsFromClock,
@@ -11,7 +12,7 @@ import {
   type Label,
 } from './labels.ts'
 import { erasedState } from './erased-state.ts'
-import { Players, dayMs, dayOf, real, whole, type Block } from './players.ts'
+import { Players } from './players.ts'
 import { toFeatures, type Features } from './vector.ts'
 import { Wakes } from './wakes.ts'
 
@@ -50,13 +51,18 @@ export interface Erased {
 
 /** The players of one partition. Time is data: it only asks what the records say. */
 export class PartitionState {
-  readonly #players = new Players()
+  readonly #players: Players
   readonly #wakes = new Wakes()
   readonly #changed = new Set<number>()
   /** Erased players of whose activity some is still to come: where what is forgotten ends. */
   readonly #erasedBefore = new Map<string, number>()
   /** What the changelog is to say of erased players; null: nothing more. */
   readonly #erased = new Map<string, PlayerState | null>()
+
+  /** @param places how many players lie unpacked, see Players. */
+  constructor(places?: number) {
+    this.#players = new Players(places)
+  }
 
   get size(): number {
     return this.#players.size

@@ -1,100 +1,58 @@
-// Where is what we know of each player kept? A table of fixed-size blocks outside the JavaScript heap.
+// Where is what we know of each player kept? Packed, outside the JavaScript heap; who is at work, unpacked.
 import type { PlayerState } from '@churnstream/schemas'
+import {
+  clear,
+  firstTile,
+  openTile,
+  real,
+  realsPerPlayer,
+  recentIds,
+  tileReal,
+  tileRealAt,
+  tileWhole,
+  tileWholeAt,
+  whole,
+  wholesPerPlayer,
+  type Block,
+} from './block.ts'
+import { Chunks, noChunk } from './chunks.ts'
+import { Packer } from './packer.ts'
 
-export const dayMs = 86_400_000
-/** UTC day since the epoch. */
-export const dayOf = (at: number): number => Math.floor(at / dayMs)
-
-/** An event may come this many days after the newest one of its player and still be counted. */
-export const lateDays = 30
-/** One tile for each day that can still change or be asked for. */
-export const tileCount = lateDays + 1
-/** A repeated event id is recognised among this many newest ids of its player. */
-export const recentIds = 32
-/** More label days than a player can have waiting: horizon, lateness and today. */
-export const pendingMax = 32
-
-/** Instants and sums that need 53 bits. NaN in an instant: never. */
-export const real = {
-  firstSeenAt: 0,
-  firstBetAt: 1,
-  lastBetAt: 2,
-  lastDepositAt: 3,
-  lastSessionAt: 4,
-  lastSettledAt: 5,
-  lastSeenAt: 6,
-  appliedOffset: 7,
-  ids: 8,
-  tiles: 8 + recentIds,
-} as const
-/** Sums of one day: money in hundredths and odds in thousandths, so that order does not matter. */
-export const tileReal = {
-  stake: 0,
-  odds: 1,
-  payout: 2,
-  depositAmount: 3,
-  withdrawalAmount: 4,
-} as const
-const tileReals = 5
-export const realsPerPlayer = real.tiles + tileCount * tileReals
-
-export const whole = {
-  market: 0,
-  acquisitionSource: 1,
-  firstProduct: 2,
-  losingStreak: 3,
-  silenceStep: 4,
-  idCount: 5,
-  idNext: 6,
-  pendingCount: 7,
-  lastLabelDay: 8,
-  pending: 9,
-  tiles: 9 + pendingMax,
-} as const
-export const tileWhole = {
-  day: 0,
-  bets: 1,
-  inPlayBets: 2,
-  settled: 3,
-  deposits: 4,
-  withdrawals: 5,
-  sessions: 6,
-} as const
-const tileWholes = 7
-export const wholesPerPlayer = whole.tiles + tileCount * tileWholes
-
-export const bytesPerPlayer = realsPerPlayer * 8 + wholesPerPlayer * 4
-
-const pageBits = 10
-const pageSlots = 1 << pageBits
-const noDay = -1
-
-/** A player's block: where in which arrays its numbers stand. One object is moved about, never kept. */
-export interface Block {
-  reals: Float64Array
-  realAt: number
-  wholes: Int32Array
-  wholeAt: number
-}
+const nobody = -1
 
 export class Players {
   readonly #slots = new Map<string, number>()
   readonly #ids: string[] = []
   /** Slots of players who were erased: the next ones to be given away. */
   readonly #free: number[] = []
-  readonly #realPages: Float64Array[] = []
-  readonly #wholePages: Int32Array[] = []
+  /** Where each slot's player lies packed; what lies unpacked is newer. */
+  readonly #packedAt: number[] = []
+  readonly #chunks = new Chunks()
+  readonly #packer = new Packer()
+  /** Whose blocks lie unpacked: each slot has one place for it, which it shares with others. */
+  readonly #atWork: Int32Array
+  readonly #block: Block
   readonly #codes = new Map<string, number>()
   readonly #texts: string[] = ['']
-  readonly #block: Block = {
-    reals: new Float64Array(),
-    realAt: 0,
-    wholes: new Int32Array(),
-    wholeAt: 0,
+
+  /** @param places how many players lie unpacked, a power of two; more than a batch names. */
+  constructor(places = 2048) {
+    this.#atWork = new Int32Array(places).fill(nobody)
+    this.#block = {
+      reals: new Float64Array(places * realsPerPlayer),
+      realAt: 0,
+      wholes: new Int32Array(places * wholesPerPlayer),
+      wholeAt: 0,
+    }
   }
 
   get size(): number {
     return this.#slots.size
+  }
+
+  /** How much room the players at rest take. */
+  get chunks(): Chunks['counts'] {
+    return this.#chunks.counts
   }
 
   /** In no order. */
@@ -110,42 +68,59 @@ export class Players {
     return this.#slots.get(playerId)
   }
 
-  /** The block of a slot; valid until the next call. */
+  /** The block of a slot, to read and to write; valid until the next call. */
   at(slot: number): Block {
-    const block = this.#block
-    const inPage = slot & (pageSlots - 1)
-    block.reals = this.#realPages[slot >> pageBits] as Float64Array
-    block.wholes = this.#wholePages[slot >> pageBits] as Int32Array
-    block.realAt = inPage * realsPerPlayer
-    block.wholeAt = inPage * wholesPerPlayer
+    const place = slot & (this.#atWork.length - 1)
+    const worker = this.#atWork[place] as number
+    if (worker === slot) return this.#blockAt(place)
+    if (worker !== nobody) this.#pack(place)
+    this.#atWork[place] = slot
+    const block = this.#blockAt(place)
+    const packedAt = this.#packedAt[slot] as number
+    if (packedAt === noChunk) {
+      clear(block)
+    } else {
+      this.#chunks.read(packedAt, this.#packer.words)
+      this.#packer.unpack(block)
+    }
     return block
   }
 
   add(playerId: string): number {
     const slot = this.#free.pop() ?? this.#ids.length
-    if (slot === this.#ids.length && (slot & (pageSlots - 1)) === 0) {
-      this.#realPages.push(new Float64Array(pageSlots * realsPerPlayer))
-      this.#wholePages.push(new Int32Array(pageSlots * wholesPerPlayer))
-    }
     this.#ids[slot] = playerId
+    this.#packedAt[slot] = noChunk
     this.#slots.set(playerId, slot)
-    const { reals, realAt, wholes, wholeAt } = this.at(slot)
-    reals.fill(NaN, realAt, realAt + real.appliedOffset)
-    wholes[wholeAt + whole.lastLabelDay] = noDay
-    for (let tile = 0; tile < tileCount; tile++) {
-      wholes[wholeAt + whole.tiles + tile * tileWholes + tileWhole.day] = noDay
-    }
     return slot
   }
 
-  /** Nothing of the player is left in the block. */
+  /** Nothing of the player is left, in their own place or in one that others have shared. */
   remove(slot: number): void {
-    const { reals, realAt, wholes, wholeAt } = this.at(slot)
-    reals.fill(0, realAt, realAt + realsPerPlayer)
-    wholes.fill(0, wholeAt, wholeAt + wholesPerPlayer)
+    for (let place = 0; place < this.#atWork.length; place++) {
+      if (this.#atWork[place] !== nobody) this.#pack(place)
+    }
+    this.#atWork.fill(nobody)
+    this.#block.reals.fill(0)
+    this.#block.wholes.fill(0)
+    this.#packer.words.fill(0)
+    this.#chunks.free(this.#packedAt[slot] as number)
+    this.#packedAt[slot] = noChunk
     this.#slots.delete(this.idOf(slot))
     this.#ids[slot] = ''
     this.#free.push(slot)
+  }
+
+  #blockAt(place: number): Block {
+    this.#block.realAt = place * realsPerPlayer
+    this.#block.wholeAt = place * wholesPerPlayer
+    return this.#block
+  }
+
+  #pack(place: number): void {
+    const slot = this.#atWork[place] as number
+    const count = this.#packer.pack(this.#blockAt(place))
+    const packedAt = this.#packedAt[slot] as number
+    this.#packedAt[slot] = this.#chunks.write(packedAt, this.#packer.words, count)
   }
 
   /** A text's code, 0 for none. Texts are few: markets, sources, products. */
@@ -164,27 +139,31 @@ export class Players {
 
   /** The player as a changelog record. */
   snapshot(slot: number): PlayerState {
-    const { reals, realAt, wholes, wholeAt } = this.at(slot)
+    const block = this.at(slot)
+    const { reals, realAt, wholes, wholeAt } = block
     const instant = (index: number): number | null => {
       const at = reals[realAt + index] as number
       return Number.isNaN(at) ? null : at
     }
     const count = wholes[wholeAt + whole.idCount] as number
     const next = wholes[wholeAt + whole.idNext] as number
-    const recentEventIds = Array.from(
-      { length: count },
-      (_, i) => reals[realAt + real.ids + ((next - count + i + recentIds) % recentIds)] as number,
-    )
+    // Loops: Array.from would take as long as all the rest.
+    const recentEventIds: number[] = []
+    for (let i = next - count; i < next; i++) {
+      recentEventIds.push(reals[realAt + real.ids + ((i + recentIds) % recentIds)] as number)
+    }
+    const pendingLabelDays: number[] = []
     const pendingCount = wholes[wholeAt + whole.pendingCount] as number
-    const pendingAt = wholeAt + whole.pending
+    for (let i = 0; i < pendingCount; i++) {
+      pendingLabelDays.push(wholes[wholeAt + whole.pending + i] as number)
+    }
     const tiles: PlayerState['tiles'] = []
-    for (let tile = 0; tile < tileCount; tile++) {
-      const w = wholeAt + whole.tiles + tile * tileWholes
-      const r = realAt + real.tiles + tile * tileReals
-      const day = wholes[w + tileWhole.day] as number
-      if (day === noDay) continue
+    let held = wholes[wholeAt + whole.tilesHeld] as number
+    for (; held !== 0; held &= held - 1) {
+      const w = tileWholeAt(block, firstTile(held))
+      const r = tileRealAt(block, firstTile(held))
       tiles.push({
-        day,
+        day: wholes[w + tileWhole.day] as number,
         bets: wholes[w + tileWhole.bets] as number,
         inPlayBets: wholes[w + tileWhole.inPlayBets] as number,
         stake: reals[r + tileReal.stake] as number,
@@ -217,7 +196,7 @@ export class Players {
       lastLabelDay: wholes[wholeAt + whole.lastLabelDay] as number,
       tiles,
       recentEventIds,
-      pendingLabelDays: Array.from(wholes.subarray(pendingAt, pendingAt + pendingCount)),
+      pendingLabelDays,
       erasedBefore: null,
     }
   }
@@ -225,7 +204,8 @@ export class Players {
   /** Replaces a player by what a changelog record says. */
   load(state: PlayerState): number {
     const slot = this.#slots.get(state.playerId) ?? this.add(state.playerId)
-    const { reals, realAt, wholes, wholeAt } = this.at(slot)
+    const block = this.at(slot)
+    const { reals, realAt, wholes, wholeAt } = block
     const setInstant = (index: number, at: number | null) => (reals[realAt + index] = at ?? NaN)
     setInstant(real.firstSeenAt, state.firstSeenAt)
     setInstant(real.firstBetAt, state.firstBetAt)
@@ -246,10 +226,7 @@ export class Players {
     wholes[wholeAt + whole.lastLabelDay] = state.lastLabelDay
     wholes[wholeAt + whole.pendingCount] = state.pendingLabelDays.length
     wholes.set(state.pendingLabelDays, wholeAt + whole.pending)
-    for (let tile = 0; tile < tileCount; tile++) {
-      wholes[wholeAt + whole.tiles + tile * tileWholes + tileWhole.day] = noDay
-    }
-    const block: Block = { reals, realAt, wholes, wholeAt }
+    wholes[wholeAt + whole.tilesHeld] = 0
     for (const day of state.tiles) {
       const tile = openTile(block, day.day)
       const w = tileWholeAt(block, tile)
@@ -269,21 +246,3 @@ export class Players {
     return slot
   }
 }
-
-/** The tile that a day has, emptied first when an older day still stands in it. */
-export function openTile(block: Block, day: number): number {
-  const tile = day % tileCount
-  const w = tileWholeAt(block, tile)
-  if (block.wholes[w + tileWhole.day] !== day) {
-    const r = tileRealAt(block, tile)
-    block.wholes.fill(0, w, w + tileWholes)
-    block.reals.fill(0, r, r + tileReals)
-    block.wholes[w + tileWhole.day] = day
-  }
-  return tile
-}
-
-export const tileWholeAt = (block: Block, tile: number): number =>
-  block.wholeAt + whole.tiles + tile * tileWholes
-export const tileRealAt = (block: Block, tile: number): number =>
-  block.realAt + real.tiles + tile * tileReals

@@ -1,6 +1,6 @@
 // What do the tests of the core fold? Events with fixed times.
 import type { PlayerActivity } from '@churnstream/schemas'
-import { dayMs } from './players.ts'
+import { dayMs } from './block.ts'
 
 /** Midnight UTC, 2026-01-01. */
 export const day0 = Date.UTC(2026, 0, 1)

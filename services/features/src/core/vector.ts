@@ -3,16 +3,16 @@ import type { FeatureName } from '@churnstream/schemas'
 import {
   dayMs,
   dayOf,
+  firstTile,
   real,
-  tileCount,
   tileReal,
   tileRealAt,
   tileWhole,
   tileWholeAt,
   whole,
   type Block,
-  type Players,
-} from './players.ts'
+} from './block.ts'
+import type { Players } from './players.ts'
 
 export type Features = Record<Exclude<FeatureName, Categorical>, number | null> &
   Record<Categorical, string | null>
@@ -54,7 +54,9 @@ export function toFeatures(players: Players, block: Block, asOf: number): Featur
   const one = emptyWindow()
   const seven = emptyWindow()
   const thirty = emptyWindow()
-  for (let tile = 0; tile < tileCount; tile++) {
+  let held = wholes[wholeAt + whole.tilesHeld] as number
+  for (; held !== 0; held &= held - 1) {
+    const tile = firstTile(held)
     const age = today - (wholes[tileWholeAt(block, tile) + tileWhole.day] as number)
     if (age < 0 || age >= 30) continue
     addTile(thirty, block, tile)
