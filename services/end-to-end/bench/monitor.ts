@@ -43,7 +43,7 @@ export async function benchMonitor(options: {
     new Schemas({ url: pipeline.stack.registry.url }),
   )
   const endAt = Date.UTC(2026, 5, 1)
-  const startAt = endAt - 90 * dayMs
+  const startAt = endAt - 120 * dayMs
   const steps = simulate({ seed: 7, players: 20_000, startAt, endAt, signUpDays: 5 })
   const play = async (seconds: number): Promise<number> => {
     const startedAt = performance.now()
