@@ -237,7 +237,7 @@ function jdbcSettings(table: WarehouseTable): Record<string, string> {
           'transforms.key.field': keyColumn,
         }),
 
-    'connection.url': `\${env:WAREHOUSE_JDBC_URL}&reWriteBatchedInserts=${String(keyColumn === undefined)}`,
+    'connection.url': `\${env:WAREHOUSE_JDBC_URL}&socketTimeout=60&reWriteBatchedInserts=${String(keyColumn === undefined)}`,
     'connection.username': '${env:WAREHOUSE_USER}',
     'connection.password': passwordReference,
     'collection.name.format': `${warehouse}.${table.name}`,
@@ -253,8 +253,9 @@ function jdbcSettings(table: WarehouseTable): Record<string, string> {
     // must come before the trigger instead, which keeps the newest.
     'use.reduction.buffer': String(keyColumn === undefined),
 
-    // A database that is away is waited for: half an hour, then the task has to be restarted.
-    'flush.max.retries': '900',
+    // A database that is away is waited for half a minute in the task, which may hold a connection that
+    // is broken for good; then the task fails, and the keeper starts it anew as often as it takes.
+    'flush.max.retries': '15',
     'flush.retry.delay.ms': '2000',
     'connection.restart.on.errors': 'true',
 
