@@ -241,8 +241,11 @@ test('scores - the same cause twice is one row, and a player keeps the newest sc
     scoreOf('twice', { band: 'low' }),
     scoreOf('twice', { band: 'critical' }),
   ]
-  await sendScores([first, second, first, scoreOf('after')])
-  await until('the last row', async () => (await countOf(playerScores.name, 'after')) === 1)
+  const ids = Array.from({ length: 100 }, (_, n) => `after-${n}`)
+  // Behind them, in the same partition: there is a task for each.
+  const after = ids.find((id) => partitionOf(id) === partitionOf('twice')) as string
+  await sendScores([first, second, first, scoreOf(after)])
+  await until('the last row', async () => (await countOf(playerScores.name, after)) === 1)
   await until('two rows', async () => (await countOf(scoreHistory.name, 'twice')) === 2)
   const rows = await rowsOf(`SELECT band FROM ${warehouse}.player_scores WHERE player_id = 'twice'`)
   assert.deepEqual(rows, [{ band: 'critical' }])
