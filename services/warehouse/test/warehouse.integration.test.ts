@@ -376,19 +376,6 @@ test('the schema registry is away - good records wait, none becomes a dead lette
   await untilAllRun()
 })
 
-test('the database is away, killed in the middle of a write - records wait, what failed is restarted', async () => {
-  const first = scoresOf('outage', 500)
-  await sendScores(first)
-  await until('some rows', async () => (await countOf(scoreHistory.name, 'outage')) > 0)
-  await stack.servers.postgres.kill9()
-  const second = scoresOf('outage', 500)
-  await sendScores(second)
-  await delay(outageMs)
-  await stack.servers.postgres.start()
-  await untilWhole('outage', [...first, ...second])
-  await untilAllRun()
-})
-
 test('a newer schema - its field becomes a column, and records of the older one are still written', async () => {
   const schema = JSON.parse(schemaText('churn-score')) as { fields: unknown[] }
   schema.fields.push({ name: 'campaign', type: 'string', default: 'none' })
@@ -487,4 +474,17 @@ test('the keeper - a second start changes nothing, and SIGTERM ends it in order'
   const { count } =
     (await rowsOf('SELECT count(*)::int AS count FROM public.warehouse_migrations'))[0] ?? {}
   assert.equal(count, 1)
+})
+
+test('the database is away, killed in the middle of a write - records wait, what failed is restarted', async () => {
+  const first = scoresOf('outage', 500)
+  await sendScores(first)
+  await until('some rows', async () => (await countOf(scoreHistory.name, 'outage')) > 0)
+  await stack.servers.postgres.kill9()
+  const second = scoresOf('outage', 500)
+  await sendScores(second)
+  await delay(outageMs)
+  await stack.servers.postgres.start()
+  await untilWhole('outage', [...first, ...second])
+  await untilAllRun()
 })
