@@ -22,22 +22,25 @@ export type Counted =
  * so many of the players are watched as `share` says.
  */
 export function countedInputs(share: number): readonly [Input<Counted>, ...Input<Counted>[]] {
-  const wants = ({ key }: ConsumedRecord, partition: number) => isWatched(key, partition, share)
+  const watched = {
+    wants: ({ key }: ConsumedRecord, partition: number) => isWatched(key, partition, share),
+    partitions: watchedPartitions(share),
+  }
   return [
     {
       topic: topics.churnScores,
       decoder: tagged(new Decoder('churn-score'), (score) => ({ kind: 'score', score })),
-      wants,
+      ...watched,
     },
     {
       topic: topics.shadowScores,
       decoder: tagged(new Decoder('churn-score'), (score) => ({ kind: 'shadow', score })),
-      wants,
+      ...watched,
     },
     {
       topic: topics.playerOutcomes,
       decoder: tagged(new Decoder('player-outcome'), (outcome) => ({ kind: 'outcome', outcome })),
-      wants,
+      ...watched,
     },
     {
       // Of all players: who asks waits for an answer.

@@ -19,7 +19,7 @@ import { services, topics } from '@churnstream/topology'
 import { createAssessingEncoders, createAssessingProcessor } from './assessing.ts'
 import { config } from './config.ts'
 import { createCountingEncoders, createCountingProcessor } from './counting.ts'
-import { countedInputs, watchedPartitions } from './inputs.ts'
+import { countedInputs } from './inputs.ts'
 import { createMonitorMetrics, showWindows } from './metrics.ts'
 import { createProfiles, createS3Reader } from './profiles.ts'
 import { settingsOf } from './settings.ts'
@@ -94,7 +94,6 @@ await runMain(async () => {
       ...common,
       ...first,
       alongside,
-      partitions: watchedPartitions(env.WATCHED_SHARE),
       service,
       processor: counting,
     }),

@@ -221,7 +221,7 @@ async function createWorld({ blindFrom = Infinity, brokenFrom = Infinity }: Worl
   }
 }
 
-function start(kafka: Kafka, metrics = createMetrics('monitor')) {
+function start(kafka: Kafka, metrics = createMetrics('monitor'), watchedShare = 1) {
   const stop = new AbortController()
   const profiles = createProfiles({
     kafka,
@@ -244,7 +244,7 @@ function start(kafka: Kafka, metrics = createMetrics('monitor')) {
     profiles,
     control: { share: 1, salt: 'control' },
   })
-  const [first, ...alongside] = countedInputs(1)
+  const [first, ...alongside] = countedInputs(watchedShare)
   const monitorMetrics = createMonitorMetrics(metrics)
   const loops = [
     run({ ...common, ...first, alongside, service: services.monitor, processor: counting }),
@@ -296,9 +296,10 @@ async function records<N extends RecordName>(
   kafka: Kafka,
   topic: string,
   name: N,
+  partition = 0,
 ): Promise<Records[N][]> {
   const decoder = new Decoder(name)
-  const found = (await readAll(kafka, topic, 0)).map(({ value }) => value)
+  const found = (await readAll(kafka, topic, partition)).map(({ value }) => value)
   await schemas.prepare(decoder, found)
   return found.map((value) => decoder.decode(value) as Records[N])
 }
@@ -392,4 +393,31 @@ test('monitor - a broken feed alarms on its day and asks for nothing', async () 
   )
   assert.ok(of(windows, 'drift').some(({ state }) => state === 'alarm'))
   assert.deepEqual(requests, [])
+})
+
+test('monitor - an erasure is answered in partitions whose scores nobody reads', async () => {
+  const { kafka } = await createWorld({})
+  const service = start(kafka, undefined, 0.05)
+  const { name } = topics.privacyConfirmations
+  const partition = partitions - 1
+  const confirmation: Records['privacy-confirmation'] = {
+    requestId: 'r-1',
+    playerId: 'ada',
+    place: topics.playerState.name,
+    erased: 1,
+    fromOffset: 10,
+    untilOffset: 10,
+  }
+  const producer = await kafka.openProducer()
+  const value = encoderOf('privacy-confirmation').encode(confirmation)
+  await producer.send([{ topic: name, partition, key: 'ada', value }])
+  await producer.close()
+  const answers = async () =>
+    (await records(kafka, name, 'privacy-confirmation', partition)).map(({ place }) => place)
+  await until('it is answered', async () => (await answers()).includes(topics.monitorState.name))
+  assert.equal(
+    await kafka.committedOffset(services.monitor.name, topics.churnScores.name, partition),
+    0n,
+  )
+  await service.stop()
 })

@@ -303,7 +303,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     const consumer = await kafka.consume({
       groupId: `group-${randomUUID()}`,
       topic,
-      partitions: 1,
+      partitions: new Map([[topic, 1]]),
       onAssigned: (partitions) => void owned.push(partitions),
       async onBatch(batch: Batch) {
         got.push(...textsOf(batch.records))
@@ -314,6 +314,32 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     await consumer.stop()
     assert.deepEqual(owned, [[0]])
     assert.deepEqual(got, ['read'])
+  })
+
+  promise('a topic alongside is read whole beside one that is not', async ({ kafka }, topic) => {
+    const other = `${topic}-whole`
+    await kafka.ensureTopics([{ name: other, partitions: 2, config: {} }])
+    const producer = await kafka.openProducer()
+    const places = [topic, other].flatMap((name) => [0, 1].map((at) => record(name, at, name)))
+    await producer.send(places)
+    await producer.close()
+    const owned: (readonly number[])[] = []
+    const got = new Set<string>()
+    const consumer = await kafka.consume({
+      groupId: `group-${randomUUID()}`,
+      topic,
+      alongside: [other],
+      partitions: new Map([[topic, 1]]),
+      onAssigned: (partitions) => void owned.push(partitions),
+      async onBatch(batch: Batch) {
+        got.add(`${batch.topic === topic} ${batch.partition}`)
+        batch.resolve((batch.records.at(-1) as ConsumedRecord).offset)
+      },
+    })
+    await until('their records came', () => got.size >= 3)
+    await consumer.stop()
+    assert.deepEqual([...(owned.at(-1) ?? [])].sort(), [0, 1])
+    assert.deepEqual([...got].sort(), ['false 0', 'false 1', 'true 0'])
   })
 
   promise(

@@ -47,8 +47,8 @@ export interface ConsumeOptions {
   readonly topic: string
   /** Further topics with as many partitions: whoever owns a partition owns it in each. */
   readonly alongside?: readonly string[]
-  /** The first so many partitions are shared out, and nobody reads the others; all unless told. */
-  readonly partitions?: number
+  /** By topic: the first so many partitions are shared out, nobody reads the others; all unless told. */
+  readonly partitions?: ReadonlyMap<string, number>
   readonly sessionTimeoutMs?: number
   /** The caller lets this time pass between fetches: each takes all that there is. */
   readonly gather?: { readonly everyMs: number }

@@ -183,8 +183,9 @@ export class MemoryCluster {
   #rebalance(groupId: string): void {
     const members = this.#groups.get(groupId) ?? []
     for (const [index, member] of members.entries()) {
-      const { topic, partitions = Infinity } = member.options
-      const count = Math.min(this.#partitions(topic).length, partitions)
+      const { topic, partitions } = member.options
+      const read = topicsOf(member.options).map((name) => partitions?.get(name) ?? Infinity)
+      const count = Math.min(this.#partitions(topic).length, Math.max(...read))
       member.owned = Array.from({ length: count }, (_, p) => p).filter(
         (partition) => partition % members.length === index,
       )
@@ -215,6 +216,7 @@ export class MemoryCluster {
 
   #fetch(member: Member, topic: string, partition: number): Batch | undefined {
     const { groupId } = member.options
+    if (partition >= (member.options.partitions?.get(topic) ?? Infinity)) return undefined
     const log = this.#partition(topic, partition)
     const place = `${topic} ${partition}`
     const sought = member.sought.get(place)

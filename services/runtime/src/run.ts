@@ -67,6 +67,8 @@ export interface Input<V> {
   readonly decoder: RecordDecoder<V>
   /** The others are skipped without being decoded; all are wanted unless told. */
   readonly wants?: (record: ConsumedRecord, partition: number) => boolean
+  /** The first so many partitions are read, and nobody reads the others; all unless told. */
+  readonly partitions?: number
 }
 
 export interface Gather {
@@ -93,8 +95,6 @@ export interface RunOptions<V> extends Input<V> {
   /** Where the spans of sampled records go; nowhere unless told. */
   readonly tracing?: Tracing
   readonly sessionTimeoutMs?: number
-  /** The first so many partitions are worked on, and nobody reads the others; all unless told. */
-  readonly partitions?: number
   /** Fewer and larger transactions, where nobody waits for what comes out. */
   readonly gather?: Gather
 }
@@ -186,7 +186,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     ...(options.sessionTimeoutMs === undefined
       ? {}
       : { sessionTimeoutMs: options.sessionTimeoutMs }),
-    ...(options.partitions === undefined ? {} : { partitions: options.partitions }),
+    partitions: new Map(
+      [...inputs].flatMap(([name, input]) =>
+        input.partitions === undefined ? [] : [[name, input.partitions] as const],
+      ),
+    ),
     ...(options.gather === undefined ? {} : { gather: options.gather }),
     onFetched: () => account.cameRound(),
     onAssigned(partitions, generation) {

@@ -180,10 +180,10 @@ async function consume(
   log: Log,
 ): Promise<GroupConsumer> {
   const session = options.sessionTimeoutMs ?? sessionTimeoutMs
-  const { topic, alongside = [], gather, partitions = Infinity } = options
+  const { topic, alongside = [], gather, partitions = new Map() } = options
   const consumer = client.consumer({
     groupId: options.groupId,
-    ...(alongside.length === 0 && partitions === Infinity
+    ...(alongside.length === 0 && partitions.size === 0
       ? {}
       : { partitionAssigners: [coPartitioned(partitions)] }),
     sessionTimeout: session,
@@ -225,7 +225,8 @@ async function consume(
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     generation++
-    options.onAssigned(payload.memberAssignment[topic] ?? [], generation)
+    const owned = new Set(Object.values(payload.memberAssignment).flat())
+    options.onAssigned([...owned], generation)
   })
   consumer.on(consumer.events.FETCH, () => options.onFetched?.())
   consumer.on(consumer.events.CRASH, ({ payload }) => {

@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url)
  * of all topics in one round, so that a player's records of two topics can end up with two members.
  */
 export const coPartitioned =
-  (partitions: number): PartitionAssigner =>
+  (partitions: ReadonlyMap<string, number>): PartitionAssigner =>
   ({ cluster }) => {
     const { AssignerProtocol } = require('kafkajs') as typeof import('kafkajs')
     const name = 'CoPartitioned'
@@ -24,7 +24,7 @@ export const coPartitioned =
             const ids = cluster
               .findTopicPartitionMetadata(topic)
               .map(({ partitionId }) => partitionId)
-              .filter((id) => id < partitions)
+              .filter((id) => id < (partitions.get(topic) ?? Infinity))
             return [topic, ids.filter((id) => id % sorted.length === index)] as const
           })
           const assignment = Object.fromEntries(owned)
