@@ -338,7 +338,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     })
     await until('their records came', () => got.size >= 3)
     await consumer.stop()
-    assert.deepEqual([...(owned.at(-1) ?? [])].sort(), [0, 1])
+    assert.deepEqual(new Set(owned.at(-1)), new Set([0, 1]))
     assert.deepEqual([...got].sort(), ['false 0', 'false 1', 'true 0'])
   })
 
