@@ -9,6 +9,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts'
 import { progressOf } from '../pipeline/progress.ts'
 import { firstEvents } from '../pipeline/steps.ts'
 import { startBreakable } from './breakable.ts'
+import { metricsPage, totalOf } from './metrics-page.ts'
 
 const eventsPerSecond = 5_000
 const warmUpSeconds = 45
@@ -88,10 +89,8 @@ async function processorSeconds(
   pipeline: Pipeline,
 ): Promise<Record<(typeof measured)[number], number>> {
   const seconds = measured.map(async (id) => {
-    const text = await (await fetch(`${pipeline.urls[id]}/metrics`)).text()
-    const value = /^process_cpu_seconds_total(?:\{[^}]*\})? ([\d.e+-]+)/m.exec(text)?.[1]
-    if (value === undefined) throw new Error(`${id} does not say how much processor it took`)
-    return [id, Number(value)] as const
+    const page = await metricsPage(pipeline.urls[id])
+    return [id, totalOf(page, 'process_cpu_seconds_total')] as const
   })
   return Object.fromEntries(await Promise.all(seconds)) as never
 }

@@ -1,7 +1,7 @@
 // How do simulated steps get into player-activity as fast as Kafka takes them?
 import { clockRecords } from '@churnstream/ingestion'
 import { partitionOf, type Kafka, type OutgoingRecord } from '@churnstream/runtime'
-import { Encoder, type Schemas } from '@churnstream/schemas'
+import { Encoder, type PlayerActivity, type Schemas } from '@churnstream/schemas'
 import type { Step } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
 
@@ -14,15 +14,22 @@ export interface ActivityWriter {
   close(): Promise<void>
 }
 
+export function activityRecord(
+  encoder: Encoder<'player-activity'>,
+  event: PlayerActivity,
+): OutgoingRecord {
+  const { playerId: key } = event
+  const partition = partitionOf(key, topic.partitions)
+  return { topic: topic.name, partition, key, value: encoder.encode(event) }
+}
+
 /** As producers do that write to Kafka themselves: past ingestion, in its format. */
 export async function openActivityWriter(kafka: Kafka, schemas: Schemas): Promise<ActivityWriter> {
   const encoder = new Encoder(topic.record, await schemas.register(topic.record, topic.name))
   const producer = await kafka.openProducer()
   const toRecords = (step: Step): OutgoingRecord[] => {
     if (!('event' in step)) return clockRecords(encoder, step.clockAt)
-    const { playerId: key } = step.event
-    const partition = partitionOf(key, topic.partitions)
-    return [{ topic: topic.name, partition, key, value: encoder.encode(step.event) }]
+    return [activityRecord(encoder, step.event)]
   }
   return {
     async write(steps) {

@@ -88,6 +88,28 @@ const churnstream: Contender = {
   },
 }
 
+/** One service of ours, as many times as it is told: members of one group. */
+export const replicasOf = (
+  id: keyof typeof outputs,
+  replicas: number,
+): Pick<Contender, 'name' | 'start'> => ({
+  name: services[id].name,
+  async start({ variables }) {
+    const processes: Process[] = []
+    while (processes.length < replicas) {
+      const process = await serviceProcess(id, variables)
+      processes.push({ ...process, name: `${process.name}-${processes.length + 1}` })
+    }
+    const isFirst = id === 'features'
+    return {
+      processes,
+      inTopic: (isFirst ? inputs.F : inputs.S).name,
+      groups: [groupOf(services[id])],
+      ownTopics: (isFirst ? made : made.slice(-1)).map(({ name }) => name),
+    }
+  },
+})
+
 const missingOf = (part: Java | string | { readonly missing: string }): string | undefined =>
   typeof part === 'object' && 'missing' in part ? part.missing : undefined
 

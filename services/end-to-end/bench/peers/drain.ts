@@ -10,6 +10,7 @@ import {
   type RunResult,
   type Sample,
   type Setting,
+  type Stage,
   type Task,
   type Window,
 } from './figures.ts'
@@ -37,32 +38,49 @@ export async function drain(lab: Lab, contender: Contender, setting: Setting): P
 
 /** @throws Error unless each input has the right score, once */
 export async function drainAll(lab: Lab, run: Run, setting: Asked): Promise<Window> {
-  const { kafka, stages, outTopic } = run
+  const { kafka, outTopic } = run
   const expected = expectedOf(lab, setting)
   const inputs = expected.reduce(
     (sum, own) => sum + own.reduce((count, score) => count + (Number.isNaN(score) ? 0 : 1), 0),
     0,
   )
+  const window = await windowOfDrain(lab, run, inputs)
+  await check(lab, kafka, outTopic, setting.task, new Check(expected))
+  return window
+}
+
+/** @throws Error unless there are as many outputs as inputs */
+export async function windowOfDrain(lab: Lab, run: Drained, inputs: number): Promise<Window> {
+  const { kafka, stages, outTopic } = run
   const samples = await untilDrained(lab, run, inputs)
   const places: Record<string, bigint[][]> = {}
-  for (const { outTopic: name } of stages) places[name] = await placesIn(kafka, name)
-  await check(lab, kafka, outTopic, setting.task, new Check(expected))
+  for (const name of outTopicsOf(stages)) places[name] = await placesIn(kafka, name)
+  const outputs = places[outTopic.name]?.reduce((sum, own) => sum + own.length, 0)
+  if (outputs !== inputs) throw new Error(`${outputs} outputs of ${inputs} inputs`)
   return windowOf(samples, stages, places, Math.min(mostWarmUpEvents, inputs / 2))
 }
+
+type Drained = Pick<Run, 'kafka' | 'outTopic' | 'cpuSeconds'> & {
+  readonly stages: readonly Stage[]
+}
+
+/** Replicas of a service share theirs. */
+const outTopicsOf = (stages: readonly Stage[]): Set<string> =>
+  new Set(stages.map(({ outTopic }) => outTopic))
 
 type Asked = Pick<Setting, 'contender' | 'task'>
 
 const expectedOf = ({ expected }: Lab, { contender, task }: Asked): Expected =>
   expected[contender === ours && task === 'F' ? 'ours in F' : task]
 
-async function untilDrained({ running }: Lab, run: Run, inputs: number): Promise<Sample[]> {
+async function untilDrained({ running }: Lab, run: Drained, inputs: number): Promise<Sample[]> {
   const { kafka, stages, outTopic } = run
   const samples: Sample[] = []
   const startedAt = performance.now()
   let [newest, newestAt] = [0n, startedAt]
   for (;;) {
     const ends: Record<string, bigint[]> = {}
-    for (const { outTopic: name } of stages) ends[name] = await kafka.endOffsets(name)
+    for (const name of outTopicsOf(stages)) ends[name] = await kafka.endOffsets(name)
     const atMs = performance.now()
     samples.push({ atMs, ends, cpuSeconds: run.cpuSeconds() })
     const sum = (ends[outTopic.name] as bigint[]).reduce((total, end) => total + end, 0n)

@@ -1,4 +1,5 @@
 // What do samples of the runs say?
+import { grouped, toMarkdownTable } from '../printed.ts'
 
 export type Task = 'S' | 'F'
 export type Guarantee = 'exactly-once' | 'at-least-once'
@@ -238,7 +239,6 @@ const headings = [
   'runs',
 ]
 
-/** In Markdown, aligned. */
 export function toTable(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => [
     figure.task,
@@ -258,17 +258,8 @@ export function toTable(figures: readonly Figure[]): string {
     ),
     String(figure.runs),
   ])
-  const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => (row[column] as string).length)),
-  )
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`
-  return [line(headings), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join(
-    '\n',
-  )
+  return toMarkdownTable(headings, rows)
 }
-
-const grouped = (value: number): string => value.toLocaleString('en-US')
 
 function processorText({
   cpuSecondsPerMillion,

@@ -1,10 +1,5 @@
 // What goes in: which events, which vectors of them, and where does each stand?
-import {
-  partitionOf,
-  type ConsumedRecord,
-  type Kafka,
-  type OutgoingRecord,
-} from '@churnstream/runtime'
+import type { ConsumedRecord, Kafka, OutgoingRecord } from '@churnstream/runtime'
 import {
   DecodeProblem,
   Decoder,
@@ -19,7 +14,7 @@ import type { OwnedProcess } from '@churnstream/topology/local'
 import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openActivityWriter } from '../../pipeline/activity.ts'
+import { activityRecord, openActivityWriter } from '../../pipeline/activity.ts'
 import { progressOf } from '../../pipeline/progress.ts'
 
 const dayMs = 86_400_000
@@ -73,15 +68,12 @@ export async function activityLoad(
   preloaded: number,
   count: number,
 ): Promise<OutgoingRecord[]> {
-  const { name: topic, partitions, record } = topics.playerActivity
+  const { name: topic, record } = topics.playerActivity
   const encoder = new Encoder(record, await schemas.register(record, topic))
   const load = simulatedEvents(preloaded)
     .drop(preloaded)
     .take(count)
-    .map(({ event }) => {
-      const { playerId: key } = event
-      return { topic, partition: partitionOf(key, partitions), key, value: encoder.encode(event) }
-    })
+    .map(({ event }) => activityRecord(encoder, event))
     .toArray()
   if (load.length < count) throw new Error(`${load.length} events are too few for ${count}`)
   return load

@@ -5,7 +5,6 @@ import {
   type Kafka,
   type OutgoingRecord,
 } from '@churnstream/runtime'
-import { loadKafkajs } from '@churnstream/runtime/kafkajs'
 import { Schemas } from '@churnstream/schemas'
 import { topics, type Topic } from '@churnstream/topology'
 import { runningVariables, type OwnedProcess } from '@churnstream/topology/local'
@@ -13,6 +12,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startBreakable } from '../breakable.ts'
+import { openAdmin, type Admin } from './admin.ts'
 import { serviceProcess, type Process } from './contenders.ts'
 import { expectedOf, type Expected } from './expected.ts'
 import type { Task } from './figures.ts'
@@ -27,13 +27,11 @@ import {
 import type { Installation } from './installation.ts'
 import { championModel, foldedModel, importModel, scoresOf, type Model } from './model.ts'
 
-/** Of kafkajs itself: what only a benchmark does to groups and topics is not in the port. */
-type Admin = ReturnType<InstanceType<ReturnType<typeof loadKafkajs>['Kafka']>['admin']>
-
 export interface Lab extends AsyncDisposable {
   readonly schemas: Schemas
   readonly admin: Admin
   readonly brokers: string
+  readonly brokerPid: number
   /** Knows no topic yet: one that knows a deleted topic can do nothing more. */
   openKafka(): Kafka
   readonly dataDir: string
@@ -84,11 +82,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   // What it told the scorers stays in its topic.
   await pipeline.process('registryBridge').stop()
 
-  const { Kafka: Client, logLevel } = loadKafkajs()
-  const client = new Client({ brokers: stack.kafka.brokers, logLevel: logLevel.NOTHING })
-  const admin = client.admin()
-  await admin.connect()
-  cleanUp.defer(() => admin.disconnect())
+  const admin = cleanUp.use(await openAdmin(stack.kafka.brokers))
   const schemas = new Schemas({ url: stack.registry.url })
   const variables = runningVariables({}, dataDir) as Record<string, string>
   let started = 0
@@ -127,6 +121,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     schemas,
     admin,
     brokers: stack.kafka.brokers.join(','),
+    brokerPid: stack.servers.kafka.pid,
     openKafka: () =>
       createKafkajsKafka({
         brokers: stack.kafka.brokers,

@@ -50,7 +50,7 @@ function chosen<T extends string>(flag: string, text: string, known: readonly T[
 const toLoad = (text: string): Setting['load'] =>
   text === 'drain' ? text : positive('load takes drain, or events a second, not', text)
 
-function positive(flag: string, text: string): number {
+export function positive(flag: string, text: string): number {
   const value = Number(text)
   if (!(Number.isSafeInteger(value) && value > 0)) throw new Error(`--${flag} ${text}`)
   return value

@@ -2,6 +2,7 @@
 import { familyOf } from '@churnstream/topology/local'
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 
 const ticksPerSecond = 100
 
@@ -10,6 +11,12 @@ export function cpuSecondsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+}
+
+/** Of all programs on this machine together. */
+export function cpuSecondsOfAll(): number {
+  const busyMs = cpus().map(({ times: { user, nice, sys, irq } }) => user + nice + sys + irq)
+  return busyMs.reduce((sum, ms) => sum + ms, 0) / 1000
 }
 
 /** The most that was ever resident. */

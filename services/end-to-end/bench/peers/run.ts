@@ -4,7 +4,7 @@ import { clusterTopics, topics, type Topic } from '@churnstream/topology'
 import { tailOf, type OwnedProcess } from '@churnstream/topology/local'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Contender, Process } from './contenders.ts'
-import type { Setting, Stage } from './figures.ts'
+import type { Setting } from './figures.ts'
 import type { Lab } from './lab.ts'
 import { cpuSecondsOf, peakRssMbOf } from './process-cost.ts'
 
@@ -15,20 +15,20 @@ const stableWithinMs = 60_000
 
 export interface Run extends AsyncDisposable {
   readonly kafka: Kafka
-  readonly stages: readonly Stage[]
+  readonly stages: readonly Process[]
   readonly outTopic: Topic<'churn-score'>
   readonly pids: Readonly<Record<string, number>>
   /** @throws Error when one of the processes ended by itself */
   cpuSeconds(): Record<string, number>
   peakRssMb(): number
-  /** Until every group of the contender owns its partitions. */
-  untilStable(): Promise<void>
+  /** Until every group of the contender has so many members at least, and they own its partitions. */
+  untilStable(members?: number): Promise<void>
 }
 
 /** @param from where the contender begins to read */
 export async function startRun(
   lab: Lab,
-  contender: Contender,
+  contender: Pick<Contender, 'name' | 'start'>,
   setting: Pick<Setting, 'task' | 'guarantee' | 'cores'>,
   from: 'start' | 'end',
 ): Promise<Run> {
@@ -74,11 +74,14 @@ export async function startRun(
     pids: Object.fromEntries(children.map(({ name, pid }) => [name, pid])),
     cpuSeconds,
     peakRssMb: () => children.reduce((sum, { pid }) => sum + peakRssMbOf(pid), 0),
-    async untilStable() {
+    async untilStable(least = 1) {
       const deadline = performance.now() + stableWithinMs
       for (;;) {
         const described = await admin.describeGroups([...groups])
-        if (described.groups.every(({ state }) => state === 'Stable')) return
+        const areStable = described.groups.every(
+          ({ state, members }) => state === 'Stable' && members.length >= least,
+        )
+        if (areStable) return
         if (performance.now() > deadline) throw new Error(`${contender.name} reads nothing`)
         cpuSeconds()
         await delay(200, undefined, { signal: running })

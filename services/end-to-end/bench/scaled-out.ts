@@ -1,0 +1,116 @@
+// How many events a second would so many replicas take, and what would be full first?
+
+/** A service as it was measured, a transaction at a time. */
+export interface Stage {
+  readonly name: string
+  readonly recordsPerTransaction: number
+  /** Of its replica: it does nothing else meanwhile. */
+  readonly chunkSeconds: number
+  /** For which the partition stands still besides, and other partitions go on. */
+  readonly waitSeconds: number
+}
+
+/** Cores that all events go through, whichever replica they belong to. */
+export interface SharedCores {
+  readonly name: string
+  readonly cores: number
+  readonly secondsPerEvent: number
+}
+
+export interface ScaledOut {
+  readonly eventsPerSecond: number
+  /** What lets no more through. */
+  readonly full: string
+  /** By name, how much of its time it is busy: of a service the busiest replica. */
+  readonly busy: Readonly<Record<string, number>>
+  /** Of each service, those that own a partition. */
+  readonly workingReplicas: number
+}
+
+interface Bound {
+  readonly name: string
+  readonly eventsPerSecond: number
+}
+
+/**
+ * Where one thing is full all the time, nothing else has to be simulated: the rate is the least of what
+ * each replica, each partition and the shared cores let through of the events that are theirs. Every
+ * service has the same number of replicas, and replica r the partitions p with p mod replicas = r.
+ * @param shares of the events that each partition has; they add up to 1
+ */
+export function scaledOut(
+  stages: readonly Stage[],
+  shares: readonly number[],
+  replicas: number,
+  shared: readonly SharedCores[],
+): ScaledOut {
+  const largestOfPartition = Math.max(...shares)
+  const largestOfReplica = Math.max(...dealt(shares, replicas))
+  const replicaBounds = stages.map((stage) => ({
+    name: stage.name,
+    eventsPerSecond: stage.recordsPerTransaction / stage.chunkSeconds / largestOfReplica,
+  }))
+  const partitionBounds = stages.map((stage) => {
+    const cycleSeconds = stage.chunkSeconds + stage.waitSeconds
+    return {
+      name: `a partition of ${stage.name}`,
+      eventsPerSecond: stage.recordsPerTransaction / cycleSeconds / largestOfPartition,
+    }
+  })
+  const sharedBounds = shared.map(({ name, cores, secondsPerEvent }) => ({
+    name,
+    eventsPerSecond: cores / secondsPerEvent,
+  }))
+  // Of equal ones the first: a replica that is full says more than its partition.
+  const bounds: readonly Bound[] = [...replicaBounds, ...sharedBounds, ...partitionBounds]
+  const least = bounds.reduce((found, bound) =>
+    bound.eventsPerSecond < found.eventsPerSecond ? bound : found,
+  )
+  const { eventsPerSecond } = least
+  return {
+    eventsPerSecond,
+    full: least.name,
+    busy: Object.fromEntries(
+      [...replicaBounds, ...sharedBounds].map((bound) => [
+        bound.name,
+        eventsPerSecond / bound.eventsPerSecond,
+      ]),
+    ),
+    workingReplicas: Math.min(replicas, shares.length),
+  }
+}
+
+function dealt(shares: readonly number[], replicas: number): number[] {
+  const sums = Array.from({ length: replicas }, () => 0)
+  for (const [partition, share] of shares.entries()) {
+    sums[partition % replicas] = (sums[partition % replicas] as number) + share
+  }
+  return sums
+}
+
+/** What a partition waits for between its transactions, from the rate of one that is alone. */
+export function toStage(
+  name: string,
+  recordsPerTransaction: number,
+  eventsPerSecond: { readonly ofOneReplica: number; readonly ofOnePartition: number },
+): Stage {
+  const chunkSeconds = recordsPerTransaction / eventsPerSecond.ofOneReplica
+  const cycleSeconds = recordsPerTransaction / eventsPerSecond.ofOnePartition
+  return {
+    name,
+    recordsPerTransaction,
+    chunkSeconds,
+    waitSeconds: Math.max(0, cycleSeconds - chunkSeconds),
+  }
+}
+
+/** How the events are shared out, by how many each partition has. */
+export function sharesOf(partitionOfEach: Iterable<number>, partitions: number): number[] {
+  const counts = Array.from({ length: partitions }, () => 0)
+  let all = 0
+  for (const partition of partitionOfEach) {
+    counts[partition] = (counts[partition] as number) + 1
+    all++
+  }
+  return counts.map((count) => count / all)
+}
