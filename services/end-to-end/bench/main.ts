@@ -48,7 +48,7 @@ Of peers, each one or several with commas, or all:
   --runs N       of each, in turn (3)
   --events N     preloaded (1000000)
 
-Of scaling, which takes --events too, and drains half as many in each run:
+Of scaling, which takes --events and --runs too:
   --partitions N    to calculate with, beside today's (64)
   --broker-cores N  to calculate with (8)
 
@@ -132,6 +132,7 @@ async function resultOf(name: Name, values: Values, dataDir: string): Promise<Re
     const { text, ...json } = await benchScaling({
       ...given,
       events: positive('events', values.events),
+      runs: positive('runs', values.runs),
       partitions: positive('partitions', values.partitions),
       brokerCores: positive('broker-cores', values['broker-cores']),
     })

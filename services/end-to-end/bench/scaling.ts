@@ -1,8 +1,7 @@
 // npm run bench -- scaling: what does another replica bring here, and what would it bring elsewhere?
-import { partitionOf, type OutgoingRecord } from '@churnstream/runtime'
+import { partitionOf } from '@churnstream/runtime'
 import { services, topics } from '@churnstream/topology'
 import { availableParallelism } from 'node:os'
-import { untilReady } from '../pipeline/pipeline.ts'
 import { grouped, toMarkdownTable } from './printed.ts'
 import { metricsPage, totalOf } from './metrics-page.ts'
 import { replicasOf } from './peers/contenders.ts'
@@ -20,11 +19,16 @@ import {
   type Stage,
 } from './scaled-out.ts'
 
-const replicasHere = [1, 2, 4, 8]
 const replicasElsewhere = [1, 2, 4, 8, 16, 32, 64]
-const recordsPerSend = 5_000
-/** Of the preloaded events: open loads go on where they end. */
-const drainedShare = 0.5
+const playerPartitions = topics.playerActivity.partitions
+/** Replicas, and partitions of which they drain what is there. */
+const settings = [
+  ['one replica, one partition', 1, 1],
+  ['one replica', 1, playerPartitions],
+  ['2 replicas', 2, playerPartitions],
+  ['4 replicas', 4, playerPartitions],
+  ['8 replicas', 8, playerPartitions],
+] as const
 
 /** Nobody else runs. */
 const installation: Installation = {
@@ -63,37 +67,44 @@ export interface Scaling {
 export async function benchScaling(options: {
   readonly dataDir: string
   readonly events: number
+  readonly runs: number
   readonly partitions: number
   readonly brokerCores: number
   readonly signal: AbortSignal
   readonly onProgress: (line: string) => void
 }): Promise<Scaling> {
-  const { events, onProgress } = options
   const cores = availableParallelism()
   await using lab = await openLab({ ...options, tasks: ['S'], installation })
   const drains: Scaling['drains'][number][] = []
   const alone: Drain[] = []
   const stages: Stage[] = []
   const brokerSeconds: number[] = []
-  let players: string[] = []
-  for (const id of measuredIds) {
-    const load = await lab.load(taskOf[id], Math.floor(events * drainedShare))
-    players = load.map(({ key }) => String(key))
-    const shares = sharesOf(
-      load.map(({ partition }) => partition),
-      topics.playerActivity.partitions,
+  const players = await playersIn(lab)
+  const sharesOver = (partitions: number): number[] =>
+    sharesOf(
+      players.flat().map((player) => partitionOf(player, partitions)),
+      partitions,
     )
-    const one = await drain(lab, id, 1, load, onProgress)
-    const lone = await drain(lab, id, 1, toOnePartition(load), onProgress)
+  for (const id of measuredIds) {
+    const runs = new Map<string, Drain[]>()
+    for (let round = 0; round < options.runs; round++) {
+      for (const [name, replicas, partitions] of settings) {
+        const one = await drain(lab, id, replicas, players.slice(0, partitions))
+        options.onProgress(`${id}, ${name}: ${grouped(one.eventsPerSecond)} events/s`)
+        runs.set(name, [...(runs.get(name) ?? []), one])
+      }
+    }
+    const [lone, one, ...more] = [...runs.values()].map(fastestOf) as [Drain, Drain, ...Drain[]]
     const stage = toStage(one.service, one.recordsPerTransaction, {
       ofOneReplica: one.eventsPerSecond,
       ofOnePartition: lone.eventsPerSecond,
     })
     const { replicas: ofReplicas, broker } = one.cpuSecondsPerMillion
     const machine = { name: 'this machine', cores, secondsPerEvent: (ofReplicas + broker) / 1e6 }
-    for (const replicas of replicasHere) {
-      const measured = replicas === 1 ? one : await drain(lab, id, replicas, load, onProgress)
-      drains.push({ ...measured, foretold: scaledOut([stage], shares, replicas, [machine]) })
+    const shares = sharesOver(playerPartitions)
+    for (const measured of [one, ...more]) {
+      const foretold = scaledOut([stage], shares, measured.replicas, [machine])
+      drains.push({ ...measured, foretold })
     }
     alone.push(lone)
     stages.push(stage)
@@ -104,40 +115,48 @@ export async function benchScaling(options: {
     cores: options.brokerCores,
     secondsPerEvent: brokerSeconds.reduce((sum, seconds) => sum + seconds, 0),
   }
-  const counts = [...new Set([topics.playerActivity.partitions, options.partitions])]
-  const elsewhere = counts.flatMap((partitions) => {
-    const shares = sharesOf(
-      players.map((player) => partitionOf(player, partitions)),
-      partitions,
-    )
-    return replicasElsewhere.map((replicas) => ({
+  const elsewhere = [...new Set([playerPartitions, options.partitions])].flatMap((partitions) =>
+    replicasElsewhere.map((replicas) => ({
       partitions,
       replicas,
-      ...scaledOut(stages, shares, replicas, [broker]),
-    }))
-  })
+      ...scaledOut(stages, sharesOver(partitions), replicas, [broker]),
+    })),
+  )
   const figures = { cores, drains, alone, elsewhere }
   return { ...figures, text: toText(figures, options.brokerCores) }
 }
 
-/** The replicas are ready and wait when everything comes at once. */
+/** Of each event the player, by partition. */
+async function playersIn(lab: Lab): Promise<string[][]> {
+  const kafka = lab.openKafka()
+  const players: string[][] = []
+  for (let partition = 0; partition < playerPartitions; partition++) {
+    const own: string[] = []
+    for await (const records of kafka.read(topics.playerActivity.name, partition)) {
+      for (const { key } of records) own.push(String(key))
+    }
+    players.push(own)
+  }
+  await kafka.close()
+  return players
+}
+
+/** Other programs only ever slow a run down. */
+const fastestOf = (runs: readonly Drain[]): Drain =>
+  runs.reduce((best, run) => (run.eventsPerSecond > best.eventsPerSecond ? run : best))
+
+/** What is preloaded, by replicas that begin together. @param players of the partitions that are drained */
 async function drain(
   lab: Lab,
   id: Id,
   replicas: number,
-  load: readonly OutgoingRecord[],
-  onProgress: (line: string) => void,
+  players: readonly (readonly string[])[],
 ): Promise<Drain> {
   const setting = { task: taskOf[id], guarantee: 'exactly-once', cores: 2 } as const
-  await using run = await startRun(lab, replicasOf(id, replicas), setting, 'end')
-  await run.untilStable(replicas)
-  const urls = run.stages.map(({ env }) => `http://127.0.0.1:${env['HTTP_PORT']}`)
-  for (const url of urls) await untilReady(services[id].name, url, lab.running)
-  const producer = await run.kafka.openProducer()
-  for (let at = 0; at < load.length; at += recordsPerSend) {
-    await producer.send(load.slice(at, at + recordsPerSend))
-  }
-  await producer.close()
+  await using run = await startRun(lab, replicasOf(id, replicas), setting, (partition) =>
+    partition < players.length ? 'start' : 'end',
+  )
+  const inputs = players.reduce((sum, { length }) => sum + length, 0)
   const { name: outTopic } = run.outTopic
   const beside = {
     broker: () => cpuSecondsOf(lab.brokerPid),
@@ -153,8 +172,10 @@ async function drain(
       ...Object.fromEntries(besides.map(([name, secondsOf]) => [name, secondsOf()])),
     }),
   }
-  const window = await windowOfDrain(lab, watched, load.length)
-  const pages = await Promise.all(urls.map(metricsPage))
+  const window = await windowOfDrain(lab, watched, inputs)
+  const pages = await Promise.all(
+    run.stages.map(({ env }) => metricsPage(`http://127.0.0.1:${env['HTTP_PORT']}`)),
+  )
   const total = (name: string): number => pages.reduce((sum, page) => sum + totalOf(page, name), 0)
   const seconds = (window.toMs - window.fromMs) / 1000
   const spent = window.cpuSeconds as Record<keyof typeof beside, number>
@@ -162,7 +183,7 @@ async function drain(
     return sum + (window.cpuSeconds[name] as number)
   }, 0)
   const perMillion = (cpuSeconds: number): number => (cpuSeconds * 1e6) / window.events
-  const measured: Drain = {
+  return {
     service: services[id].name,
     replicas,
     events: window.events,
@@ -177,15 +198,7 @@ async function drain(
       'other programs': (spent['all programs'] - ofReplicas - spent.broker - spent.bench) / seconds,
     },
   }
-  const partitions = new Set(load.map(({ partition }) => partition)).size
-  onProgress(
-    `${measured.service}, ${replicas} replicas, ${partitions} partitions: ${Math.round(measured.eventsPerSecond)} events/s`,
-  )
-  return measured
 }
-
-const toOnePartition = (load: readonly OutgoingRecord[]): OutgoingRecord[] =>
-  load.map((record) => ({ ...record, partition: 0 }))
 
 function toText(
   { cores, drains, alone, elsewhere }: Omit<Scaling, 'text'>,
@@ -258,20 +271,25 @@ function toText(
   ].join('\n')
 }
 
-/** What the figures say of more replicas than one. */
+/** Of so much of the cores, the machine is full. */
+const fullShare = 0.9
+
+/** Whether more replicas could be faster here, by the figures. */
 function toVerdicts(cores: number, drains: readonly Drain[]): string[] {
   return Map.groupBy(drains, ({ service }) => service)
     .entries()
     .map(([service, own]) => {
-      const [one, ...more] = own as [Drain, ...Drain[]]
-      const best = more.reduce((a, b) => (b.eventsPerSecond > a.eventsPerSecond ? b : a))
+      const best = fastestOf(own)
+      const times = best.eventsPerSecond / (own[0] as Drain).eventsPerSecond
       const used = Object.values(best.coresUsed).reduce((sum, each) => sum + each, 0)
-      const { replicas, broker } = best.coresUsed
+      const { replicas, broker, 'other programs': others } = best.coresUsed
       return (
-        `${service}: ${best.replicas} replicas are the fastest of more than one, ` +
-        `${(best.eventsPerSecond / one.eventsPerSecond).toFixed(2)} times as fast as one; ` +
-        `${used.toFixed(2)} of ${cores} cores are busy then, ` +
-        `${replicas.toFixed(2)} with replicas and ${broker.toFixed(2)} with the broker`
+        `${service}: fastest with ${best.replicas} (${times.toFixed(2)} × one). Then ` +
+        `${used.toFixed(2)} of ${cores} cores are busy: replicas ${replicas.toFixed(2)}, broker ` +
+        `${broker.toFixed(2)}, other programs ${others.toFixed(2)}. ` +
+        (used >= fullShare * cores
+          ? 'The machine is full: no number of replicas is faster here.'
+          : 'The machine is not full.')
       )
     })
     .toArray()

@@ -244,7 +244,7 @@ function spawnWarehouse(
 const scrapesOf = (ids: readonly ServiceId[], ports: Record<ServiceId, number>) =>
   Object.fromEntries(ids.map((id) => [services[id].name, `127.0.0.1:${ports[id]}`]))
 
-export async function untilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
+async function untilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + readyWithinMs
   let last = 'it did not answer'
   while (Date.now() < deadline) {

@@ -31,6 +31,8 @@ export interface Started {
   readonly groups: readonly [string, ...string[]]
   /** Of the cluster, and empty at the start: nobody else's. */
   readonly ownTopics: readonly string[]
+  /** The processes are members of one group, of these further topics too, and begin together. */
+  readonly together?: { readonly alongside: readonly string[] }
 }
 
 export interface Contender {
@@ -106,6 +108,7 @@ export const replicasOf = (
       inTopic: (isFirst ? inputs.F : inputs.S).name,
       groups: [groupOf(services[id])],
       ownTopics: (isFirst ? made : made.slice(-1)).map(({ name }) => name),
+      together: { alongside: isFirst ? [topics.privacyRequests.name] : [] },
     }
   },
 })

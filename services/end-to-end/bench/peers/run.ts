@@ -3,8 +3,10 @@ import { TransientError, type Kafka } from '@churnstream/runtime'
 import { clusterTopics, topics, type Topic } from '@churnstream/topology'
 import { tailOf, type OwnedProcess } from '@churnstream/topology/local'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Admin } from './admin.ts'
 import type { Contender, Process } from './contenders.ts'
 import type { Setting } from './figures.ts'
+import { holdGroup } from './held-group.ts'
 import type { Lab } from './lab.ts'
 import { cpuSecondsOf, peakRssMbOf } from './process-cost.ts'
 
@@ -21,23 +23,29 @@ export interface Run extends AsyncDisposable {
   /** @throws Error when one of the processes ended by itself */
   cpuSeconds(): Record<string, number>
   peakRssMb(): number
-  /** Until every group of the contender has so many members at least, and they own its partitions. */
-  untilStable(members?: number): Promise<void>
+  /** Until every group of the contender owns its partitions. */
+  untilStable(): Promise<void>
 }
 
-/** @param from where the contender begins to read */
+/** Where to begin to read, in each partition. */
+type From = 'start' | 'end' | ((partition: number) => 'start' | 'end')
+
 export async function startRun(
   lab: Lab,
   contender: Pick<Contender, 'name' | 'start'>,
   setting: Pick<Setting, 'task' | 'guarantee' | 'cores'>,
-  from: 'start' | 'end',
+  from: From,
 ): Promise<Run> {
   const { admin, running } = lab
   await using cleanUp = new AsyncDisposableStack()
   const kafka = lab.openKafka()
   cleanUp.defer(() => kafka.close())
   const id = `${contender.name}-${Date.now()}`
-  const { processes, inTopic, groups, ownTopics } = await contender.start(lab, setting, id)
+  const { processes, inTopic, groups, ownTopics, together } = await contender.start(
+    lab,
+    setting,
+    id,
+  )
   const outTopic = { ...topics.churnScores, name: (processes.at(-1) as Process).outTopic }
   await forgetGroups(lab, groups)
   await emptyTopics(lab, kafka, ownTopics)
@@ -48,12 +56,15 @@ export async function startRun(
   })
   await kafka.ensureTopics([{ name: outTopic.name, partitions: outTopic.partitions, config: {} }])
   for (const { outTopic: name } of processes) await untilLed(kafka, name, running)
-  if (from === 'end') {
+  if (from !== 'start') {
+    const ofPartition = from === 'end' ? () => from : from
     const partitions = (await kafka.endOffsets(inTopic)).map((end, partition) => {
-      return { partition, offset: String(end) }
+      return { partition, offset: ofPartition(partition) === 'start' ? '0' : String(end) }
     })
     await admin.setOffsets({ groupId: groups[0], topic: inTopic, partitions })
   }
+  const release =
+    together && (await holdGroup(kafka, { groupId: groups[0], topic: inTopic, ...together }))
   const children: OwnedProcess[] = processes.map((process) =>
     lab.spawn(process, setting.cores === 1 ? processors.contender : undefined),
   )
@@ -66,6 +77,18 @@ export async function startRun(
     if (ended) throw new Error(`${ended.name} ended by itself:\n${tailOf(ended.logFile)}`)
     return Object.fromEntries(children.map(({ name, pid }) => [name, cpuSecondsOf(pid)]))
   }
+  const untilGroups = async (areSo: (groups: readonly Group[]) => boolean): Promise<void> => {
+    const deadline = performance.now() + stableWithinMs
+    while (!areSo((await admin.describeGroups([...groups])).groups)) {
+      if (performance.now() > deadline) throw new Error(`${contender.name} reads nothing`)
+      cpuSeconds()
+      await delay(200, undefined, { signal: running })
+    }
+  }
+  if (release) {
+    await untilGroups(([group]) => (group?.members.length ?? 0) > processes.length)
+    await release()
+  }
   const owned = cleanUp.move()
   return {
     kafka,
@@ -74,22 +97,13 @@ export async function startRun(
     pids: Object.fromEntries(children.map(({ name, pid }) => [name, pid])),
     cpuSeconds,
     peakRssMb: () => children.reduce((sum, { pid }) => sum + peakRssMbOf(pid), 0),
-    async untilStable(least = 1) {
-      const deadline = performance.now() + stableWithinMs
-      for (;;) {
-        const described = await admin.describeGroups([...groups])
-        const areStable = described.groups.every(
-          ({ state, members }) => state === 'Stable' && members.length >= least,
-        )
-        if (areStable) return
-        if (performance.now() > deadline) throw new Error(`${contender.name} reads nothing`)
-        cpuSeconds()
-        await delay(200, undefined, { signal: running })
-      }
-    },
+    untilStable: () => untilGroups((described) => described.every(isStable)),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
+
+type Group = Awaited<ReturnType<Admin['describeGroups']>>['groups'][number]
+const isStable = ({ state }: Group): boolean => state === 'Stable'
 
 /** A new topic has no leader for a moment. */
 async function untilLed(kafka: Kafka, topic: string, signal: AbortSignal): Promise<void> {
