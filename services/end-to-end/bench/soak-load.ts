@@ -1,4 +1,5 @@
 // How do events come at a rate that does not wait for the answer, for ever, and how long does each wait?
+import { dayMs, lateDays } from '@churnstream/features'
 import { clockRecords } from '@churnstream/ingestion'
 import { Encoder, Schemas, type ChurnScore } from '@churnstream/schemas'
 import { drive, simulate, type Acknowledgement, type Post, type Step } from '@churnstream/simulator'
@@ -13,8 +14,8 @@ import { isKeptUp } from './soak-verdict.ts'
 
 const players = 20_000
 const startAt = Date.UTC(2026, 0, 1)
-const dayMs = 86_400_000
-const monthMs = 30 * dayMs
+/** As many days as a player has tiles: each day comes to lie where it lay a month before. */
+const monthMs = (lateDays + 1) * dayMs
 /** All have signed up, and those who leave early have left. */
 const settledAt = startAt + 45 * dayMs
 
