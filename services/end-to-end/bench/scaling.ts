@@ -265,6 +265,7 @@ function toText(
     here,
     '',
     ...toVerdicts(cores, drains),
+    toWarning([...drains, ...alone]),
     '',
     `Calculated from the drains by one replica, each with a core, and a broker of ${brokerCores} cores:`,
     there,
@@ -288,9 +289,15 @@ function toVerdicts(cores: number, drains: readonly Drain[]): string[] {
         `${used.toFixed(2)} of ${cores} cores are busy: replicas ${replicas.toFixed(2)}, broker ` +
         `${broker.toFixed(2)}, other programs ${others.toFixed(2)}. ` +
         (used >= fullShare * cores
-          ? 'The machine is full: no number of replicas is faster here.'
+          ? 'The machine is full: more replicas cannot be faster here.'
           : 'The machine is not full.')
       )
     })
     .toArray()
+}
+
+/** Whoever compares rates must know. */
+function toWarning(drains: readonly Drain[]): string {
+  const most = Math.max(...drains.map(({ coresUsed }) => coresUsed['other programs']))
+  return `Other programs took up to ${most.toFixed(2)} cores meanwhile.`
 }

@@ -100,9 +100,9 @@ export async function openLoad(pipeline: Pipeline, signal: AbortSignal): Promise
   async function play(
     ratePerSecond: number,
     seconds: number,
-    take: (ms: number) => void,
+    note: (ms: number) => void,
   ): Promise<{ events: number; worstBehindMs: number }> {
-    onLatency = take
+    onLatency = note
     const before = scores
     const { acknowledged, worstBehindMs } = await drive({
       ...sending,
@@ -139,12 +139,14 @@ export async function openLoad(pipeline: Pipeline, signal: AbortSignal): Promise
       const waiting: number[] = []
       const sampling = setInterval(() => {
         const seconds = (performance.now() - startedAt) / 1000
-        if (seconds > stepSeconds) clearInterval(sampling)
-        else if (seconds > stepSeconds - judgedSeconds) {
-          waiting.push(seconds * ratePerSecond - (scores - before))
-        }
+        if (seconds < stepSeconds - judgedSeconds || seconds > stepSeconds) return
+        waiting.push(seconds * ratePerSecond - (scores - before))
       }, waitingEveryMs)
-      await play(ratePerSecond, stepSeconds, () => undefined)
+      try {
+        await play(ratePerSecond, stepSeconds, () => undefined)
+      } finally {
+        clearInterval(sampling)
+      }
       return isKeptUp(waiting, ratePerSecond)
     },
     play,
