@@ -100,9 +100,11 @@ export async function benchScaling(options: {
       ofOnePartition: lone.eventsPerSecond,
     })
     const { replicas: ofReplicas, broker } = one.cpuSecondsPerMillion
-    const machine = { name: 'this machine', cores, secondsPerEvent: (ofReplicas + broker) / 1e6 }
+    const secondsPerEvent = (ofReplicas + broker) / 1e6
     const shares = sharesOver(playerPartitions)
     for (const measured of [one, ...more]) {
+      const { bench, 'other programs': others } = measured.coresUsed
+      const machine = { name: 'this machine', cores: cores - bench - others, secondsPerEvent }
       const foretold = scaledOut([stage], shares, measured.replicas, [machine])
       drains.push({ ...measured, foretold })
     }
