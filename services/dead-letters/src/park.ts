@@ -45,7 +45,7 @@ export async function park(kafka: Kafka, place: Place, because: string): Promise
     })
     const next = record.offset + 1n
     const moved = { groupId: group, topic: topic.name, partition, next }
-    await producer.commit({ records: [letter], offset: moved })
+    await producer.commit({ records: [letter], offsets: [moved] })
   } finally {
     await producer.close()
   }

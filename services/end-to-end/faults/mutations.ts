@@ -33,7 +33,7 @@ const run = 'services/runtime/src/run.ts'
 const commit = `    failpoint('after-process')
     await lane.producer.commit({
       records,
-      offset: { groupId: group, topic: topic.name, partition, next },
+      offsets: [{ groupId: group, topic: topic.name, partition, next }],
     })`
 
 export const mutations: readonly Mutation[] = [
@@ -47,7 +47,7 @@ export const mutations: readonly Mutation[] = [
         from: commit,
         to: `    await lane.producer.commit({
       records: [],
-      offset: { groupId: group, topic: topic.name, partition, next },
+      offsets: [{ groupId: group, topic: topic.name, partition, next }],
     })
     failpoint('after-process')
     await lane.producer.commit({ records })`,

@@ -409,7 +409,7 @@ test('run - a member that was replaced while it slept writes nothing more', asyn
   )
   await successor.commit({
     records: [{ topic: output.name, partition: 0, key: 'ada', value: Buffer.from('ada-0=1') }],
-    offset: { groupId: services.features.name, topic: input.name, partition: 0, next: 1n },
+    offsets: [{ groupId: services.features.name, topic: input.name, partition: 0, next: 1n }],
   })
   asleep.resolve()
   await send(kafka, [event('ada', 1)])

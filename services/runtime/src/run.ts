@@ -462,7 +462,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     failpoint('after-process')
     await lane.producer.commit({
       records,
-      offset: { groupId: group, topic: topic.name, partition, next },
+      offsets: [{ groupId: group, topic: topic.name, partition, next }],
     })
     lane.committing = false
     failpoint('after-commit')
