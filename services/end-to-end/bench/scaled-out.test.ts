@@ -5,12 +5,12 @@ import { scaledOut, sharesOf, toStage } from './scaled-out.ts'
 /** 1,000 records in 0.1 s: 10,000 a second; alone, a partition waits as long again: 5,000. */
 const features = {
   name: 'features',
-  recordsPerTransaction: 1000,
+  recordsPerChunk: 1000,
   chunkSeconds: 0.1,
   waitSeconds: 0.1,
 }
 /** Twice as fast, and nothing to wait for. */
-const scorer = { name: 'scorer', recordsPerTransaction: 1000, chunkSeconds: 0.05, waitSeconds: 0 }
+const scorer = { name: 'scorer', recordsPerChunk: 1000, chunkSeconds: 0.05, waitSeconds: 0 }
 const even = (partitions: number) => Array.from({ length: partitions }, () => 1 / partitions)
 const brokerOf = (cores: number) => ({ name: 'broker', cores, secondsPerEvent: 25e-6 })
 

@@ -1,12 +1,12 @@
 // How many events a second would so many replicas take, and what would be full first?
 
-/** A service as it was measured, a transaction at a time. */
+/** A service as it was measured, a chunk of one partition at a time. */
 export interface Stage {
   readonly name: string
-  readonly recordsPerTransaction: number
+  readonly recordsPerChunk: number
   /** Of its replica: it does nothing else meanwhile. */
   readonly chunkSeconds: number
-  /** For which the partition stands still besides, and other partitions go on. */
+  /** Until it is committed and the next one there: the partition stands still, others go on. */
   readonly waitSeconds: number
 }
 
@@ -48,13 +48,13 @@ export function scaledOut(
   const largestOfReplica = Math.max(...dealt(shares, replicas))
   const replicaBounds = stages.map((stage) => ({
     name: stage.name,
-    eventsPerSecond: stage.recordsPerTransaction / stage.chunkSeconds / largestOfReplica,
+    eventsPerSecond: stage.recordsPerChunk / stage.chunkSeconds / largestOfReplica,
   }))
   const partitionBounds = stages.map((stage) => {
     const cycleSeconds = stage.chunkSeconds + stage.waitSeconds
     return {
       name: `a partition of ${stage.name}`,
-      eventsPerSecond: stage.recordsPerTransaction / cycleSeconds / largestOfPartition,
+      eventsPerSecond: stage.recordsPerChunk / cycleSeconds / largestOfPartition,
     }
   })
   const sharedBounds = shared.map(({ name, cores, secondsPerEvent }) => ({
@@ -88,17 +88,17 @@ function dealt(shares: readonly number[], replicas: number): number[] {
   return sums
 }
 
-/** What a partition waits for between its transactions, from the rate of one that is alone. */
+/** What a partition waits for between its chunks, from the rate of one that is alone. */
 export function toStage(
   name: string,
-  recordsPerTransaction: number,
+  recordsPerChunk: number,
   eventsPerSecond: { readonly ofOneReplica: number; readonly ofOnePartition: number },
 ): Stage {
-  const chunkSeconds = recordsPerTransaction / eventsPerSecond.ofOneReplica
-  const cycleSeconds = recordsPerTransaction / eventsPerSecond.ofOnePartition
+  const chunkSeconds = recordsPerChunk / eventsPerSecond.ofOneReplica
+  const cycleSeconds = recordsPerChunk / eventsPerSecond.ofOnePartition
   return {
     name,
-    recordsPerTransaction,
+    recordsPerChunk,
     chunkSeconds,
     waitSeconds: Math.max(0, cycleSeconds - chunkSeconds),
   }

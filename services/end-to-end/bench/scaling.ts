@@ -47,7 +47,7 @@ interface Drain {
   readonly replicas: number
   readonly events: number
   readonly eventsPerSecond: number
-  readonly recordsPerTransaction: number
+  readonly recordsPerChunk: number
   readonly cpuSecondsPerMillion: { readonly replicas: number; readonly broker: number }
   readonly coresUsed: Readonly<Record<'replicas' | 'broker' | 'bench' | 'other programs', number>>
 }
@@ -95,7 +95,7 @@ export async function benchScaling(options: {
       }
     }
     const [lone, one, ...more] = [...runs.values()].map(fastestOf) as [Drain, Drain, ...Drain[]]
-    const stage = toStage(one.service, one.recordsPerTransaction, {
+    const stage = toStage(one.service, one.recordsPerChunk, {
       ofOneReplica: one.eventsPerSecond,
       ofOnePartition: lone.eventsPerSecond,
     })
@@ -190,7 +190,7 @@ async function drain(
     replicas,
     events: window.events,
     eventsPerSecond: window.events / seconds,
-    recordsPerTransaction:
+    recordsPerChunk:
       total('churnstream_transaction_records_sum') / total('churnstream_transaction_records_count'),
     cpuSecondsPerMillion: { replicas: perMillion(ofReplicas), broker: perMillion(spent.broker) },
     coresUsed: {
@@ -214,7 +214,7 @@ function toText(
     drain.cpuSecondsPerMillion.replicas.toFixed(1),
     drain.cpuSecondsPerMillion.broker.toFixed(1),
     ...Object.values(drain.coresUsed).map((used) => used.toFixed(2)),
-    drain.recordsPerTransaction.toFixed(0),
+    drain.recordsPerChunk.toFixed(0),
   ]
   const ofOne = (service: string): Drain =>
     drains.find((each) => each.service === service && each.replicas === 1) as Drain
@@ -230,7 +230,7 @@ function toText(
       'broker',
       'bench',
       'others',
-      'records/transaction',
+      'records/chunk',
       '× one',
       'foretold',
       'full',
