@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { scaledOut, sharesOf, toStage } from './scaled-out.ts'
+import { nearest, scaledOut, sharesOf, toStage } from './scaled-out.ts'
 
 /** 1,000 records in 0.1 s: 10,000 a second; alone, a partition waits as long again: 5,000. */
 const features = {
@@ -72,6 +72,15 @@ test('scaledOut - a partition with a third of the events holds the others up', (
 test('toStage - a partition that is as fast alone waits for nothing', () => {
   const stage = toStage('scorer', 500, { ofOneReplica: 10_000, ofOnePartition: 11_000 })
   assert.deepEqual([stage.chunkSeconds, stage.waitSeconds], [0.05, 0])
+})
+
+test('nearest - is what was measured with as many partitions a replica', () => {
+  const measured = [1, 2, 4, 8].map((replicas) => ({ partitions: 8, replicas }))
+  const of = (partitions: number, replicas: number) =>
+    nearest(measured, { partitions, replicas }).replicas
+  assert.deepEqual([of(8, 1), of(8, 2), of(8, 8), of(8, 64)], [1, 2, 8, 8])
+  assert.deepEqual([of(64, 1), of(64, 8), of(64, 16), of(64, 64)], [1, 1, 2, 8])
+  assert.deepEqual([of(12, 8), of(12, 4)], [4, 2])
 })
 
 test('sharesOf - counts, and a partition without events has none', () => {

@@ -104,6 +104,22 @@ export function toStage(
   }
 }
 
+/** Who owns how much. */
+interface Dealt {
+  readonly partitions: number
+  readonly replicas: number
+}
+
+/**
+ * The measured one whose replicas own as many partitions as elsewhere, or come nearest to it: the fewer a
+ * replica owns, the less each of its transactions holds, and the more the broker has to do for an event.
+ */
+export function nearest<T extends Dealt>(measured: readonly T[], elsewhere: Dealt): T {
+  const owned = ({ partitions, replicas }: Dealt): number => Math.max(1, partitions / replicas)
+  const distance = (one: T): number => Math.abs(Math.log(owned(one) / owned(elsewhere)))
+  return measured.reduce((best, one) => (distance(one) < distance(best) ? one : best))
+}
+
 /** How the events are shared out, by how many each partition has. */
 export function sharesOf(partitionOfEach: Iterable<number>, partitions: number): number[] {
   const counts = Array.from({ length: partitions }, () => 0)

@@ -11,6 +11,7 @@ import { openLab, type Lab } from './peers/lab.ts'
 import { cpuSecondsOf, cpuSecondsOfAll } from './peers/process-cost.ts'
 import { startRun } from './peers/run.ts'
 import {
+  nearest,
   scaledOut,
   sharesOf,
   toStage,
@@ -45,6 +46,8 @@ const taskOf = { scorer: 'S', features: 'F' } as const
 interface Drain {
   readonly service: string
   readonly replicas: number
+  /** Of which something was drained. */
+  readonly partitions: number
   readonly events: number
   readonly eventsPerSecond: number
   readonly recordsPerChunk: number
@@ -78,7 +81,6 @@ export async function benchScaling(options: {
   const drains: Scaling['drains'][number][] = []
   const alone: Drain[] = []
   const stages: Stage[] = []
-  const brokerSeconds: number[] = []
   const players = await playersIn(lab)
   const sharesOver = (partitions: number): number[] =>
     sharesOf(
@@ -110,18 +112,20 @@ export async function benchScaling(options: {
     }
     alone.push(lone)
     stages.push(stage)
-    brokerSeconds.push(broker / 1e6)
   }
-  const broker: SharedCores = {
-    name: 'broker',
-    cores: options.brokerCores,
-    secondsPerEvent: brokerSeconds.reduce((sum, seconds) => sum + seconds, 0),
+  const brokerFor = (partitions: number, replicas: number): SharedCores => {
+    const perMillion = stages.map(({ name }) => {
+      const own = drains.filter(({ service }) => service === name)
+      return nearest(own, { partitions, replicas }).cpuSecondsPerMillion.broker
+    })
+    const secondsPerEvent = perMillion.reduce((sum, seconds) => sum + seconds, 0) / 1e6
+    return { name: 'broker', cores: options.brokerCores, secondsPerEvent }
   }
   const elsewhere = [...new Set([playerPartitions, options.partitions])].flatMap((partitions) =>
     replicasElsewhere.map((replicas) => ({
       partitions,
       replicas,
-      ...scaledOut(stages, sharesOver(partitions), replicas, [broker]),
+      ...scaledOut(stages, sharesOver(partitions), replicas, [brokerFor(partitions, replicas)]),
     })),
   )
   const figures = { cores, drains, alone, elsewhere }
@@ -188,6 +192,7 @@ async function drain(
   return {
     service: services[id].name,
     replicas,
+    partitions: players.length,
     events: window.events,
     eventsPerSecond: window.events / seconds,
     recordsPerChunk:
@@ -206,10 +211,10 @@ function toText(
   { cores, drains, alone, elsewhere }: Omit<Scaling, 'text'>,
   brokerCores: number,
 ): string {
-  const toCells = (drain: Drain, partitions: number): string[] => [
+  const toCells = (drain: Drain): string[] => [
     drain.service,
     String(drain.replicas),
-    String(partitions),
+    String(drain.partitions),
     grouped(drain.eventsPerSecond),
     drain.cpuSecondsPerMillion.replicas.toFixed(1),
     drain.cpuSecondsPerMillion.broker.toFixed(1),
@@ -237,12 +242,12 @@ function toText(
     ],
     [
       ...drains.map((drain) => [
-        ...toCells(drain, topics.playerActivity.partitions),
+        ...toCells(drain),
         (drain.eventsPerSecond / ofOne(drain.service).eventsPerSecond).toFixed(2),
         grouped(drain.foretold.eventsPerSecond),
         drain.foretold.full,
       ]),
-      ...alone.map((drain) => [...toCells(drain, 1), '', '', '']),
+      ...alone.map((drain) => [...toCells(drain), '', '', '']),
     ],
   )
   const names = Object.keys(elsewhere[0]?.busy ?? {})
@@ -269,7 +274,7 @@ function toText(
     ...toVerdicts(cores, drains),
     toWarning([...drains, ...alone]),
     '',
-    `Calculated from the drains by one replica, each with a core, and a broker of ${brokerCores} cores:`,
+    `Calculated for replicas with a core each, and a broker of ${brokerCores} cores:`,
     there,
   ].join('\n')
 }
