@@ -65,6 +65,7 @@ export async function startRun(
   }
   const release =
     together && (await holdGroup(kafka, { groupId: groups[0], topic: inTopic, ...together }))
+  if (release) cleanUp.defer(release)
   const children: OwnedProcess[] = processes.map((process) =>
     lab.spawn(process, setting.cores === 1 ? processors.contender : undefined),
   )
