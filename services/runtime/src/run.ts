@@ -1,5 +1,5 @@
 // How does a service turn the records of a topic into outcomes, exactly once?
-import { DecodeProblem, type RecordDecoder, type Schemas } from '@churnstream/schemas'
+import type { Schemas } from '@churnstream/schemas'
 import {
   deadLetterTopic,
   groupOf,
@@ -8,7 +8,6 @@ import {
   type Topic,
 } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
-import { toDeadLetter } from './dead-letter.ts'
 import { RebalanceError, TransientError, isFenced, messageOf } from './errors.ts'
 import { failpoint, type Failpoint } from './failpoint.ts'
 import type { Health, Work } from './http.ts'
@@ -17,59 +16,15 @@ import type {
   ConsumedRecord,
   ConsumeOptions,
   Kafka,
-  OutgoingRecord,
   Reach,
   TransactionalProducer,
 } from './kafka.ts'
 import type { Log } from './log.ts'
-import { createLoopAccount, type Traced } from './loop-account.ts'
+import { createLoopAccount } from './loop-account.ts'
 import type { Metrics, replacedBecause } from './metrics.ts'
-import { deadLetter, skip, type Outcome } from './outcome.ts'
-import { childOf, toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
+import { read, settle, type Input, type Processor } from './stage.ts'
 import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
-
-export interface Received<V> {
-  readonly offset: bigint
-  readonly timestampMs: number
-  readonly key: Buffer | null
-  readonly value: V
-  /** Of the work on this record, when it comes from a sampled request. */
-  readonly trace?: TraceContext
-}
-
-/** The business of a service: what to do with the decoded records of one partition, in order. */
-export interface Processor<V> {
-  /** One outcome per record, in order. Poison is an outcome; trouble of the world is thrown. */
-  process(partition: number, records: readonly Received<V>[]): Outcome[] | Promise<Outcome[]>
-  /**
-   * Called when a partition has been taken over and its former owner fenced, before any record, with
-   * the offset of each topic that comes next.
-   */
-  opened?(partition: number, next: ReadonlyMap<string, bigint>): Promise<void>
-  /** Present on a processor with state. */
-  readonly state?: ProcessorState
-}
-
-export interface ProcessorState {
-  /** The compacted topic that holds the state, co-partitioned with the input. */
-  readonly changelog: Topic
-  /** Replaces the partition's state by what the changelog says. */
-  restore(partition: number, changelog: AsyncIterable<readonly ConsumedRecord[]>): Promise<number>
-  /** What `process` changed since the last call: goes into the same transaction. */
-  changes(partition: number): OutgoingRecord[]
-  release(partition: number): void
-}
-
-/** A topic, and what makes values of its records. */
-export interface Input<V> {
-  readonly topic: Topic
-  readonly decoder: RecordDecoder<V>
-  /** The others are skipped without being decoded; all are wanted unless told. */
-  readonly wants?: (record: ConsumedRecord, partition: number) => boolean
-  /** The first so many partitions are read, and nobody reads the others; all unless told. */
-  readonly partitions?: number
-}
 
 export interface Gather {
   /** So long from one fetch to the next, unless it left something. */
@@ -390,94 +345,29 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
 
   async function workThroughChunk(
     batch: Batch,
-    { topic, decoder, wants }: Input<V>,
+    input: Input<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
   ): Promise<void> {
     const { partition } = batch
     const startedAt = performance.now()
     failpoint('after-poll')
-    const wanted = wants ? chunk.filter((record) => wants(record, partition)) : chunk
-    await schemas.prepare(
-      decoder,
-      wanted.map((record) => record.value),
-      signal,
-    )
-    const received: Received<V>[] = []
-    const traced = new Map<number, Traced>()
-    let nextWanted = 0
-    const outcomes: (Outcome | undefined)[] = chunk.map((record, index) => {
-      if (record !== wanted[nextWanted]) return unwanted
-      nextWanted++
-      const parent = traceOf(record.headers)
-      const trace = parent && childOf(parent)
-      if (trace) traced.set(index, { parent, trace })
-      const value = decoder.decode(record.value)
-      if (value instanceof DecodeProblem) return deadLetter(value.reason, value.detail)
-      const { offset, timestampMs, key } = record
-      received.push({ offset, timestampMs, key, value, ...(trace ? { trace } : {}) })
-      return undefined
-    })
-    // From here the state in memory is ahead of what is committed, until the commit says otherwise.
+    const stage = { ...input, service, processor }
+    const decoded = await read(stage, partition, chunk, schemas, signal)
     stateAt.delete(partition)
-    const processed = received.length === 0 ? [] : await processor.process(partition, received)
-    if (processed.length !== received.length) {
-      throw new Error(
-        `${processed.length} outcomes for ${received.length} records: a bug in ${group}`,
-      )
-    }
-    let at = 0
-    const records: OutgoingRecord[] = []
-    const settled = chunk.map((record, index) => {
-      const outcome = outcomes[index] ?? (processed[at++] as Outcome)
-      switch (outcome.kind) {
-        case 'emit': {
-          const trace = traced.get(index)?.trace
-          for (const out of outcome.records) records.push(trace ? within(trace, out) : out)
-          break
-        }
-        case 'dead-letter':
-          records.push(
-            toDeadLetter(record, {
-              reason: outcome.reason,
-              detail: outcome.detail,
-              service: service.name,
-              topic: topic.name,
-              partition,
-            }),
-          )
-          break
-        case 'skip':
-          break
-        default:
-          outcome satisfies never
-      }
-      return outcome
-    })
-    if (processor.state)
-      for (const change of processor.state.changes(partition)) records.push(change)
-
+    const worked = await settle(stage, partition, decoded)
     const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
     lane.committing = true
     failpoint('after-process')
     await lane.producer.commit({
-      records,
-      offsets: [{ groupId: group, topic: topic.name, partition, next }],
+      records: worked.written,
+      offsets: [{ groupId: group, topic: input.topic.name, partition, next }],
     })
     lane.committing = false
     failpoint('after-commit')
-    lane.next.set(topic.name, next)
+    lane.next.set(input.topic.name, next)
     if (processor.state) stateAt.set(partition, placeOf(lane.next))
-    const seconds = (performance.now() - startedAt) / 1000
-    account.committed({
-      topic,
-      partition,
-      chunk,
-      outcomes: settled,
-      written: records,
-      traced,
-      seconds,
-    })
+    account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
   }
 
   async function closeLane(partition: number): Promise<void> {
@@ -487,13 +377,6 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     await lane.producer.close()
   }
 }
-
-const unwanted = skip('unwanted')
-
-const within = (trace: TraceContext, record: OutgoingRecord): OutgoingRecord => ({
-  ...record,
-  headers: { ...record.headers, [traceHeader]: toTraceparent(trace) },
-})
 
 function reasonOf(error: unknown, lane: Lane | undefined): (typeof replacedBecause)[number] {
   if (isFenced(error)) return 'fenced'
