@@ -141,8 +141,7 @@ export async function settle<V>(
     }
     return outcome
   })
-  if (processor.state)
-    for (const change of processor.state.changes(partition)) written.push(change)
+  if (processor.state) for (const change of processor.state.changes(partition)) written.push(change)
   return { topic, partition, chunk, outcomes: settled, written, traced }
 }
 
