@@ -1,5 +1,5 @@
 // May a service what its loop does?
-import { aclRules, services, type Service } from '@churnstream/topology'
+import { aclRules, groupOf, services, type Service } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reachOf, transactionalIdOf } from './run.ts'
@@ -17,11 +17,12 @@ test('aclRules - a lane may write all that its transactions reach, under its id'
           rule.operations.includes(operation) &&
           (rule.pattern === 'literal' ? rule.name === name : name.startsWith(rule.name)),
       )
-    const { partitions, groupId = '' } = reachOf(service, topic, 0, alongside)
+    const { partitions, groupIds = [] } = reachOf(service, topic, 0, alongside)
     for (const reached of partitions) {
       assert.ok(may('topic', reached.topic, 'Write'), `${principal} writes ${reached.topic}`)
     }
-    assert.ok(may('group', groupId, 'Read'), `${principal} joins ${groupId}`)
+    assert.deepEqual(groupIds, [groupOf(service)])
+    for (const id of groupIds) assert.ok(may('group', id, 'Read'), `${principal} joins ${id}`)
     const id = transactionalIdOf(service, topic, 0)
     assert.ok(may('transactionalId', id, 'Write'), `${principal} writes as ${id}`)
   }

@@ -74,7 +74,7 @@ export function reachOf(
       ...[...alike, ...letters].map((name) => ({ topic: name, partition })),
       ...gathered.map(({ name }) => ({ topic: name, partition: 0 })),
     ],
-    groupId: groupOf(service),
+    groupIds: [groupOf(service)],
   }
 }
 
