@@ -97,6 +97,18 @@ export const services = {
 
 export type ServiceId = keyof typeof services
 
+/**
+ * Another deployment of two services: one process in the place of theirs, in which what the first
+ * writes is worked off by the second in the same transaction. Groups, topics and metrics stay theirs.
+ */
+export const fused = {
+  name: 'fused',
+  does: 'features and the scorer, in their place: what the one writes the other scores at once',
+  first: services.features,
+  second: services.scorer,
+  port: 8087,
+} as const
+
 /** Topics of which a service may set records aside. */
 export const consumedTopics: readonly Topic[] = [
   ...new Set(Object.values(services).flatMap((service: Service) => service.consumes)),

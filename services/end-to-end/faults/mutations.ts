@@ -31,9 +31,10 @@ export interface Mutation {
 
 const run = 'services/runtime/src/run.ts'
 const commit = `    failpoint('after-process')
-    await lane.producer.commit({
+    const metadata = lane.carrier.id
+    await passage.commit({
       records,
-      offsets: [{ groupId: group, topic: topic.name, partition, next }],
+      offsets: [{ groupId: group, topic: topic.name, partition, next, metadata }],
     })`
 
 export const mutations: readonly Mutation[] = [
@@ -45,12 +46,13 @@ export const mutations: readonly Mutation[] = [
       {
         file: run,
         from: commit,
-        to: `    await lane.producer.commit({
+        to: `    const metadata = lane.carrier.id
+    await passage.commit({
       records: [],
-      offsets: [{ groupId: group, topic: topic.name, partition, next }],
+      offsets: [{ groupId: group, topic: topic.name, partition, next, metadata }],
     })
     failpoint('after-process')
-    await lane.producer.commit({ records })`,
+    await enter(lane).commit({ records })`,
       },
     ],
   },
@@ -130,6 +132,11 @@ ${commit}`,
       {
         file: run,
         from: '          await closeLane(partition)\n',
+        to: '',
+      },
+      {
+        file: 'services/runtime/src/carrier.ts',
+        from: '      brokenBy = error\n',
         to: '',
       },
       {

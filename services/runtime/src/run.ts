@@ -1,28 +1,31 @@
 // How does a service turn the records of a topic into outcomes, exactly once?
 import type { Schemas } from '@churnstream/schemas'
 import {
-  deadLetterTopic,
+  fused,
   groupOf,
   transactionalIdPrefixOf,
   type Service,
   type Topic,
 } from '@churnstream/topology'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createCarrier, type Carrier, type Passage } from './carrier.ts'
 import { RebalanceError, TransientError, isFenced, messageOf } from './errors.ts'
 import { failpoint, type Failpoint } from './failpoint.ts'
+import { createFollowing } from './following.ts'
 import type { Health, Work } from './http.ts'
 import type {
   Batch,
   ConsumedRecord,
   ConsumeOptions,
   Kafka,
-  Reach,
   TransactionalProducer,
 } from './kafka.ts'
 import type { Log } from './log.ts'
 import { createLoopAccount } from './loop-account.ts'
 import type { Metrics, replacedBecause } from './metrics.ts'
-import { read, settle, type Input, type Processor } from './stage.ts'
+import { read, settle, type Input, type Stage } from './stage.ts'
+import { carrierReachOf, createFence, joinedReach, reachOf, takeOver } from './take-over.ts'
 import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
 
@@ -33,16 +36,16 @@ export interface Gather {
   readonly records?: number
 }
 
-export interface RunOptions<V> extends Input<V> {
+export interface RunOptions<V, W = never> extends Stage<V> {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
-  readonly service: Service
   /**
    * Further topics, co-partitioned with the first: a partition is one lane over all of them, with one
    * producer and one state. In which order records of different topics come is not promised.
    */
   readonly alongside?: readonly Input<V>[]
-  readonly processor: Processor<V>
+  /** What this one writes to its topic it works off in the same transaction. */
+  readonly followedBy?: Stage<W>
   readonly signal: AbortSignal
   readonly log: Log
   readonly metrics: Metrics
@@ -54,40 +57,18 @@ export interface RunOptions<V> extends Input<V> {
   readonly gather?: Gather
 }
 
-/** Of the one producer that may write for a partition. */
-export const transactionalIdOf = (service: Service, topic: Topic, partition: number): string =>
-  `${transactionalIdPrefixOf(service)}${topic.name}.${partition}`
-
-/** Topics with the key of the input are co-partitioned: a partition writes to its like, or to where all gather. */
-export function reachOf(
-  service: Service,
-  topic: Topic,
-  partition: number,
-  alongside: readonly Topic[] = [],
-): Reach {
-  const written: Topic[] = [...service.produces, ...service.state]
-  const alike = written.filter(({ key }) => key === topic.key).map(({ name }) => name)
-  const letters = [topic, ...alongside].map(deadLetterTopic)
-  const gathered = written.filter(({ key, isGathered }) => isGathered && key !== topic.key)
-  return {
-    partitions: [
-      ...[...alike, ...letters].map((name) => ({ topic: name, partition })),
-      ...gathered.map(({ name }) => ({ topic: name, partition: 0 })),
-    ],
-    groupIds: [groupOf(service)],
-  }
-}
-
 /** Records per transaction at most: bounds replay, heartbeat gaps and the pause of a model swap. */
 const chunkRecords = 1_000
 const retryMinMs = 100
 const retryMaxMs = 5_000
 const heartbeatEveryMs = 1_000
 
-/** One owned partition: its producer and how far its state has come. */
+/** One owned partition: who writes for it and how far its state has come. */
 interface Lane {
   readonly generation: number
-  readonly producer: TransactionalProducer
+  readonly carrier: Carrier
+  /** Its own, until a transaction of it has named the carrier. */
+  producer: TransactionalProducer | undefined
   /** By topic: the offset that the next transaction starts at. */
   readonly next: Map<string, bigint>
   /** Topics of which a batch has been checked to start no later than that. */
@@ -100,29 +81,53 @@ interface Lane {
 const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().join(' ')
 
 /**
- * Runs until the signal aborts. Per partition and generation: open a transactional producer named
- * after the partition (this fences the former owner and ends its transaction), only then read the
- * committed offset, restore the state unless it stands exactly there, go on from that offset. Per
- * chunk: process, then outputs, changelog, dead letters and offset in one transaction. After any
- * doubt about a transaction the lane is dropped and opened again by the same steps, so the
- * committed offset tells what happened. See docs/decisions/0002.
+ * Runs until the signal aborts. Per partition and generation: take the partition over (this fences
+ * the former owner and ends its transaction), which tells the committed offset; restore the state
+ * unless it stands exactly there; go on from that offset. Per chunk: process, then outputs,
+ * changelog, dead letters and offset in one transaction, which lanes of the process share. After any
+ * doubt about a transaction its lanes are dropped and opened again by the same steps, so the
+ * committed offset tells what happened. See docs/decisions/0002 and 0122.
  */
-export async function run<V>(options: RunOptions<V>): Promise<void> {
-  const { kafka, schemas, service, topic, processor, alongside = [] } = options
+export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void> {
+  const { kafka, schemas, service, topic, processor, alongside = [], followedBy } = options
   const inputs = new Map<string, Input<V>>(
     [options, ...alongside].map((input) => [input.topic.name, input]),
   )
   const { signal, log, health } = options
   const group = groupOf(service)
   const others = alongside.map((input) => input.topic)
-  const account = createLoopAccount({
-    metrics: options.metrics,
-    service,
-    inputs: [topic, ...others],
-    written: reachOf(service, topic, 0, others).partitions.map((written) => written.topic),
-    log,
-    tracing: options.tracing ?? noTracing,
-  })
+  const accountOf = (service: Service, inputs: readonly [Topic, ...Topic[]]) =>
+    createLoopAccount({
+      metrics: options.metrics,
+      service,
+      inputs,
+      written: reachOf(service, inputs[0], 0, inputs.slice(1)).partitions.map(({ topic }) => topic),
+      log,
+      tracing: options.tracing ?? noTracing,
+    })
+  const account = accountOf(service, [topic, ...others])
+  const ownReach = carrierReachOf(service, topic, others)
+  const carrierReach = followedBy
+    ? joinedReach(ownReach, carrierReachOf(followedBy.service, followedBy.topic))
+    : ownReach
+  const carrierPrefix = transactionalIdPrefixOf(followedBy ? fused : service)
+  const fence = createFence(kafka, carrierReach)
+  const nextAccount = followedBy && accountOf(followedBy.service, [followedBy.topic])
+  const following =
+    followedBy &&
+    nextAccount &&
+    createFollowing({
+      kafka,
+      schemas,
+      stage: followedBy,
+      chunkRecords,
+      fence,
+      account: nextAccount,
+      signal,
+      log,
+    })
+  const member = randomUUID()
+  let newest: { readonly generation: number; readonly carrier: Promise<Carrier> } | undefined
   const part = `group ${group}`
   const workOn = (partition: number) => health.begin(`${group} ${partition}`)
   const lanes = new Map<number, Lane>()
@@ -147,7 +152,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       ),
     ),
     ...(options.gather === undefined ? {} : { gather: options.gather }),
-    onFetched: () => account.cameRound(),
+    onFetched: cameRound,
     onAssigned(partitions, generation) {
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
       for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
@@ -157,6 +162,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         processor.state?.release(partition)
       }
       account.assigned(partitions)
+      nextAccount?.assigned(partitions)
       void openAll(partitions, generation)
     },
     onBatch,
@@ -173,6 +179,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     signal.removeEventListener('abort', stop)
     await Promise.all([...opening.values()].map(({ lane }) => lane))
     await Promise.all([...lanes.keys()].map(closeLane))
+    await newest?.carrier.then((carrier) => carrier.close()).catch(() => undefined)
   }
 
   async function onBatch(batch: Batch): Promise<void> {
@@ -266,7 +273,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       if (batch.isStale()) return
       const chunk = pending.slice(start, start + most)
       await workThroughChunk(batch, input, current, chunk)
-      account.cameRound()
+      cameRound()
       work.cameOn()
       const left = pending.length - start - chunk.length
       const waiting = left > 0 ? pending[start + chunk.length] : undefined
@@ -305,21 +312,40 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     }
   }
 
+  /** One of each generation, so that who takes a partition over later fences none that is in use. */
+  async function carrierOf(generation: number): Promise<Carrier> {
+    const before = newest
+    if (before !== undefined && before.generation > generation) {
+      throw new TransientError('the partitions were assigned anew')
+    }
+    const known = await before?.carrier.catch(() => undefined)
+    // Another lane may have opened one meanwhile.
+    if (newest !== before) return carrierOf(generation)
+    if (known && !known.isBroken && before?.generation === generation) return known
+    const id = `${carrierPrefix}${topic.name}.carrier-${member}-${generation}`
+    const carrier = (async () => {
+      await known?.close()
+      return createCarrier(id, await kafka.openTransactional(id, carrierReach))
+    })()
+    newest = { generation, carrier }
+    return carrier
+  }
+
   async function openLane(partition: number, generation: number, work: Work): Promise<Lane> {
     await closeLane(partition)
-    const producer = await kafka.openTransactional(
-      transactionalIdOf(service, topic, partition),
-      reachOf(service, topic, partition, others),
-    )
+    const carrier = await carrierOf(generation)
+    const { producer, next, isNamed } = await takeOver({
+      kafka,
+      service,
+      topic,
+      alongside: others,
+      partition,
+      fence,
+      carrierId: carrier.id,
+    })
     work.cameOn()
     try {
-      // Only now: the former owner is fenced, and what it committed is final.
-      const next = new Map<string, bigint>()
-      for (const name of inputs.keys()) {
-        next.set(name, await kafka.committedOffset(group, name, partition))
-      }
       const { state } = processor
-      work.cameOn()
       if (state && stateAt.get(partition) !== placeOf(next)) {
         stateAt.delete(partition)
         const startedAt = performance.now()
@@ -334,13 +360,37 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         stateAt.set(partition, placeOf(next))
       }
       await processor.opened?.(partition, next)
-      const lane: Lane = { generation, producer, next, begun: new Set(), committing: false }
+      await following?.open(partition, carrier.id, work)
+      const lane: Lane = {
+        generation,
+        carrier,
+        producer,
+        next,
+        begun: new Set(),
+        committing: false,
+      }
+      if (following && !isNamed) await nameCarrier(lane, partition)
+      if (following || isNamed) await dropProducer(lane)
       lanes.set(partition, lane)
       return lane
     } catch (error) {
       await producer.close()
       throw error
     }
+  }
+
+  /** Who takes over the next stage's part looks for a carrier, and not for the producer of this lane. */
+  async function nameCarrier({ producer, carrier, next }: Lane, partition: number): Promise<void> {
+    const offset = { groupId: group, topic: topic.name, partition, metadata: carrier.id }
+    await producer?.commit({
+      records: [],
+      offsets: [{ ...offset, next: next.get(topic.name) as bigint }],
+    })
+  }
+
+  function cameRound(): void {
+    account.cameRound()
+    nextAccount?.cameRound()
   }
 
   async function workThroughChunk(
@@ -351,6 +401,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   ): Promise<void> {
     const { partition } = batch
     const startedAt = performance.now()
+    using passage = enter(lane)
     failpoint('after-poll')
     const stage = { ...input, service, processor }
     const decoded = await read(stage, partition, chunk, schemas, signal)
@@ -359,11 +410,15 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
     lane.committing = true
     failpoint('after-process')
-    await lane.producer.commit({
+    const metadata = lane.carrier.id
+    const along = following?.along(partition, metadata, worked.written)
+    await passage.commit({
       records: worked.written,
-      offsets: [{ groupId: group, topic: input.topic.name, partition, next }],
+      offsets: [{ groupId: group, topic: input.topic.name, partition, next, metadata }],
+      ...(along && { follow: along.follow }),
     })
     lane.committing = false
+    along?.committed()
     failpoint('after-commit')
     lane.next.set(input.topic.name, next)
     if (processor.state) stateAt.set(partition, placeOf(lane.next))
@@ -374,7 +429,25 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     const lane = lanes.get(partition)
     if (lane === undefined) return
     lanes.delete(partition)
-    await lane.producer.close()
+    await dropProducer(lane)
+  }
+}
+
+async function dropProducer(lane: Lane): Promise<void> {
+  const { producer } = lane
+  lane.producer = undefined
+  await producer?.close()
+}
+
+/** The first transaction of a lane is its own and names the carrier; the others go with it. */
+function enter(lane: Lane): Passage {
+  if (lane.producer === undefined) return lane.carrier.enter()
+  return {
+    async commit(transaction) {
+      await lane.producer?.commit(transaction)
+      await dropProducer(lane)
+    },
+    [Symbol.dispose]: () => undefined,
   }
 }
 
