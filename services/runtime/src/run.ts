@@ -418,11 +418,11 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
       ...(along && { follow: along.follow }),
     })
     lane.committing = false
-    along?.committed()
     failpoint('after-commit')
     lane.next.set(input.topic.name, next)
     if (processor.state) stateAt.set(partition, placeOf(lane.next))
     account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
+    along?.committed()
   }
 
   async function closeLane(partition: number): Promise<void> {
