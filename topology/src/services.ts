@@ -97,6 +97,16 @@ export const services = {
 
 export type ServiceId = keyof typeof services
 
+/** Topics of which a service may set records aside. */
+export const consumedTopics: readonly Topic[] = [
+  ...new Set(Object.values(services).flatMap((service: Service) => service.consumes)),
+]
+
+/** Services with a process of their own. */
+export const processIds = (Object.keys(services) as ServiceId[]).filter(
+  (id) => !('within' in services[id]),
+)
+
 /**
  * Another deployment of two services: one process in the place of theirs, in which what the first
  * writes is worked off by the second in the same transaction. Groups, topics and metrics stay theirs.
@@ -109,12 +119,16 @@ export const fused = {
   port: 8087,
 } as const
 
-/** Topics of which a service may set records aside. */
-export const consumedTopics: readonly Topic[] = [
-  ...new Set(Object.values(services).flatMap((service: Service) => service.consumes)),
+export type ProcessId = ServiceId | 'fused'
+
+/** Of an installation in which they are fused. */
+export const fusedProcessIds: readonly ProcessId[] = [
+  ...processIds.filter((id) => !(['features', 'scorer'] as ServiceId[]).includes(id)),
+  'fused',
 ]
 
-/** Services with a process of their own. */
-export const processIds = (Object.keys(services) as ServiceId[]).filter(
-  (id) => !('within' in services[id]),
-)
+/** Whatever has a process: its name and its port. */
+export const hosts: Readonly<Record<ProcessId, Pick<Service, 'name' | 'port'>>> = {
+  ...services,
+  fused,
+}
