@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Contender } from './contenders.ts'
 import { Check, type Expected } from './expected.ts'
 import {
-  ours,
+  isOurs,
   windowOf,
   type RunResult,
   type Sample,
@@ -53,7 +53,7 @@ export async function drainAll(lab: Lab, run: Run, setting: Asked): Promise<Wind
 type Asked = Pick<Setting, 'contender' | 'task'>
 
 const expectedOf = ({ expected }: Lab, { contender, task }: Asked): Expected =>
-  expected[contender === ours && task === 'F' ? 'ours in F' : task]
+  expected[isOurs(contender) && task === 'F' ? 'ours in F' : task]
 
 async function untilDrained({ running }: Lab, run: Run, inputs: number): Promise<Sample[]> {
   const { kafka, stages, outTopic } = run
