@@ -211,7 +211,10 @@ test('followedBy - two stages in one transaction write what they write one after
         names.filter((name) => name !== changelog.name).map((name) => readAll(kafka, name, 0)),
       ),
       state: new Map(
-        (await readAll(kafka, changelog.name, 0)).map(({ key, value }) => [`${key}`, `${value}`]),
+        (await readAll(kafka, changelog.name, 0)).map(({ key, value }) => [
+          String(key),
+          String(value),
+        ]),
       ),
       committed: [
         await doneOf(kafka, services.features, input),
