@@ -149,6 +149,17 @@ ${commit}`,
     ],
   },
   {
+    name: 'the carrier of a former owner is not fenced',
+    fault: 'features frozen past its session, another takes over',
+    changes: [
+      {
+        file: 'services/runtime/src/take-over.ts',
+        from: '    await Promise.all([...named].map(fence))\n',
+        to: '',
+      },
+    ],
+  },
+  {
     name: 'a version is loaded without a look at its digest',
     fault: 'the bytes of a version change after it was announced',
     changes: [
