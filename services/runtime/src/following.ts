@@ -48,6 +48,8 @@ export function createFollowing<W>(options: FollowingOptions<W>): Following {
   const { kafka, schemas, stage, chunkRecords, fence, account, signal, log } = options
   const { service, topic, processor } = stage
   const groupId = groupOf(service)
+  /** By partition, what was committed last. */
+  const answered = new Map<number, bigint>()
 
   function begin(partition: number, carrierId: string) {
     const passes: Worked[] = []
@@ -71,6 +73,8 @@ export function createFollowing<W>(options: FollowingOptions<W>): Following {
       },
       committed(): void {
         const seconds = (performance.now() - startedAt) / 1000
+        const last = passes.at(-1)?.chunk.at(-1)
+        if (last) answered.set(partition, last.offset + 1n)
         for (const worked of passes) account.committed({ ...worked, seconds })
         account.behind(topic.name, partition, 0, undefined)
       },
@@ -79,7 +83,16 @@ export function createFollowing<W>(options: FollowingOptions<W>): Following {
 
   return {
     async open(partition, carrierId, work) {
-      const over = await takeOver({ kafka, service, topic, partition, fence, carrierId })
+      const told = answered.get(partition)
+      const over = await takeOver({
+        kafka,
+        service,
+        topic,
+        partition,
+        fence,
+        carrierId,
+        ...(told !== undefined && { answered: new Map([[topic.name, told]]) }),
+      })
       const { producer, next } = over
       try {
         work.cameOn()

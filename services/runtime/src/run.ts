@@ -135,6 +135,8 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
   /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
   const stateAt = new Map<number, string>()
+  /** What each lane that was closed had committed last. */
+  const answered = new Map<number, ReadonlyMap<string, bigint>>()
   /** The last batch of each partition: its topics share a lane, so they take turns. */
   const turns = new Map<number, Promise<void>>()
 
@@ -342,6 +344,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
       partition,
       fence,
       carrierId: carrier.id,
+      answered: answered.get(partition) ?? new Map(),
     })
     work.cameOn()
     try {
@@ -349,7 +352,11 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
       if (state && stateAt.get(partition) !== placeOf(next)) {
         stateAt.delete(partition)
         const startedAt = performance.now()
-        const changelog = passing('mid-restore', kafka.read(state.changelog.name, partition), work)
+        const { name } = state.changelog
+        // Up to where it ends, not where it is stable: our carrier's last markers may be on their way.
+        const end = (await kafka.endOffsets(name))[partition]
+        const entries = kafka.read(name, partition, undefined, end)
+        const changelog = passing('mid-restore', entries, work)
         const restored = () => state.restore(partition, changelog)
         const players = await account.restoring(partition, restored)
         const seconds = (performance.now() - startedAt) / 1000
@@ -429,6 +436,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     const lane = lanes.get(partition)
     if (lane === undefined) return
     lanes.delete(partition)
+    answered.set(partition, lane.next)
     await dropProducer(lane)
   }
 }
