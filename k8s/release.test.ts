@@ -35,6 +35,7 @@ case "$*" in
   *get*deployment/dagster-code*) printf %s "$BEFORE_2" ;;
   *get*kafkaconnect*) printf %s "$BEFORE_3" ;;
   *get*deployments,statefulsets*) printf 'deployment.apps/ingestion\\nstatefulset.apps/scorer\\n' ;;
+  *get*service/fused*) [[ -z $FUSED ]] || echo service/fused ;;
   *rollout*scorer*) ! grep -q "$BROKEN" "$CLUSTER/now" ;;
   *port-forward*) echo "Forwarding from 127.0.0.1:$PORT -> 8080"; exec sleep 600 ;;
 esac
@@ -50,6 +51,7 @@ async function release(options: {
   broken?: string
   newestSecondsOld?: number
   firstTime?: boolean
+  isFused?: boolean
 }): Promise<Released> {
   const cluster = mkdtempSync(join(tmpdir(), 'churnstream-release-'))
   const file = join(cluster, 'kubectl')
@@ -79,6 +81,7 @@ async function release(options: {
             ...Object.fromEntries(
               before.map((image, index) => [`BEFORE_${index}`, options.firstTime ? '' : image]),
             ),
+            FUSED: options.isFused === true ? 'yes' : '',
             SMOKE_SECONDS: '0',
           },
         },
@@ -119,6 +122,17 @@ test('release.sh - so does what starts and lets no records through', { skip }, a
   assert.match(told, /features: newest record is 10\d\d s old/)
   assert.equal(applied.length, 2)
 })
+
+test(
+  'release.sh - where features and the scorer are fused, that process is asked',
+  { skip },
+  async () => {
+    const { code, told } = await release({ isFused: true, newestSecondsOld: 1000 })
+    assert.equal(code, 1)
+    assert.match(told, /fused: newest record is 10\d\d s old/)
+    assert.doesNotMatch(told, /^(features|scorer): /m)
+  },
+)
 
 test('release.sh - without anything before it says so', { skip }, async () => {
   const { code, told, applied } = await release({ broken: mlflow, firstTime: true })

@@ -1,5 +1,5 @@
 // How does the topology look, drawn?
-import { backfillScores, services, topics, type Service, type Topic } from '../src/index.ts'
+import { backfillScores, fused, services, topics, type Service, type Topic } from '../src/index.ts'
 
 const id = (prefix: string, name: string) => `${prefix}_${name.replaceAll('-', '_')}`
 
@@ -49,7 +49,7 @@ export function topologyPage(): string {
     '',
     '| service | does | port |',
     '|---|---|---|',
-    ...all.map(
+    ...[...all, fused as Pick<Service, 'name' | 'does' | 'port' | 'within'>].map(
       (service) =>
         `| ${service.name} | ${service.does} | ${service.port}${service.within === undefined ? '' : `, within ${service.within}`} |`,
     ),

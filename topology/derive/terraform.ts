@@ -1,6 +1,8 @@
 // What must Terraform know of topics, services, and who may do what on an MSK cluster?
 import {
   clusterTopics,
+  fused,
+  fusedPlacement,
   groupOf,
   principals,
   processes,
@@ -50,6 +52,10 @@ export function terraformFile(): string {
     services: Object.fromEntries(
       processes.map(({ name, port, placement }) => [name, { port, ...placement }]),
     ),
+    fused: {
+      inPlaceOf: [fused.first.name, fused.second.name],
+      services: { [fused.name]: { port: fused.port, ...fusedPlacement } },
+    },
   }
   return `${JSON.stringify(known, null, 2)}\n`
 }

@@ -6,6 +6,7 @@ import {
   clusterTopics,
   connectStorage,
   deadLetterTopic,
+  fused,
   icebergControlTopic,
   processIds,
   services,
@@ -40,20 +41,20 @@ function holders(
 test('aclRules - who writes each topic', () => {
   assert.deepEqual(holders('Write', 'topic'), {
     'player-activity': ['dead-letters', 'ingestion'],
-    'player-activity.dlq': ['dead-letters', 'features'],
-    'player-state': ['dead-letters', 'features'],
-    'feature-vectors': ['dead-letters', 'features'],
-    'feature-vectors.dlq': ['dead-letters', 'scorer'],
-    'player-outcomes': ['dead-letters', 'features'],
+    'player-activity.dlq': ['dead-letters', 'features', 'fused'],
+    'player-state': ['dead-letters', 'features', 'fused'],
+    'feature-vectors': ['dead-letters', 'features', 'fused'],
+    'feature-vectors.dlq': ['dead-letters', 'fused', 'scorer'],
+    'player-outcomes': ['dead-letters', 'features', 'fused'],
     'player-outcomes.dlq': ['dead-letters', 'monitor'],
-    'churn-scores': ['dead-letters', 'scorer'],
+    'churn-scores': ['dead-letters', 'fused', 'scorer'],
     'churn-scores.dlq': ['dead-letters', 'monitor', 'sinks'],
-    'shadow-scores': ['dead-letters', 'scorer'],
+    'shadow-scores': ['dead-letters', 'fused', 'scorer'],
     'shadow-scores.dlq': ['dead-letters', 'monitor'],
-    'load-reports': ['dead-letters', 'scorer'],
+    'load-reports': ['dead-letters', 'fused', 'scorer'],
     'privacy-requests': ['dead-letters', 'privacy'],
-    'privacy-requests.dlq': ['dead-letters', 'features'],
-    'privacy-confirmations': ['dead-letters', 'features', 'monitor', 'privacy'],
+    'privacy-requests.dlq': ['dead-letters', 'features', 'fused'],
+    'privacy-confirmations': ['dead-letters', 'features', 'fused', 'monitor', 'privacy'],
     'privacy-confirmations.dlq': ['dead-letters', 'monitor'],
     'registry-events': ['registry-bridge'],
     'monitor-state': ['dead-letters', 'monitor'],
@@ -72,10 +73,10 @@ test('aclRules - who reads each topic', () => {
   // The proof of an erasure reads everything.
   const others = rules.filter(({ principal }) => principal !== 'privacy')
   assert.deepEqual(holders('Read', 'topic', others), {
-    'player-activity': ['dead-letters', 'features', 'orchestration', 'replay', 'verifier'],
+    'player-activity': ['dead-letters', 'features', 'fused', 'orchestration', 'replay', 'verifier'],
     'player-activity.dlq': ['dead-letters', 'verifier'],
-    'player-state': ['features', 'verifier'],
-    'feature-vectors': ['dead-letters', 'monitor', 'scorer', 'verifier'],
+    'player-state': ['features', 'fused', 'verifier'],
+    'feature-vectors': ['dead-letters', 'fused', 'monitor', 'scorer', 'verifier'],
     'feature-vectors.dlq': ['dead-letters', 'verifier'],
     'player-outcomes': ['dead-letters', 'monitor', 'verifier'],
     'player-outcomes.dlq': ['dead-letters'],
@@ -83,12 +84,13 @@ test('aclRules - who reads each topic', () => {
     'churn-scores.dlq': ['dead-letters', 'verifier'],
     'shadow-scores': ['dead-letters', 'monitor'],
     'shadow-scores.dlq': ['dead-letters'],
-    'privacy-requests': ['dead-letters', 'features'],
+    'privacy-requests': ['dead-letters', 'features', 'fused'],
     'privacy-requests.dlq': ['dead-letters', 'verifier'],
     'privacy-confirmations': ['dead-letters', 'monitor', 'orchestration', 'replay', 'verifier'],
     'privacy-confirmations.dlq': ['dead-letters'],
     'load-reports': ['model-cli', 'orchestration', 'registry-bridge'],
     'registry-events': [
+      'fused',
       'kafka-connect',
       'model-cli',
       'monitor',
@@ -110,8 +112,8 @@ test('aclRules - who reads each topic', () => {
 
 test('aclRules - who joins each group, and writes under each transactional id', () => {
   assert.deepEqual(holders('Read', 'group'), {
-    features: ['dead-letters', 'features'],
-    scorer: ['dead-letters', 'scorer'],
+    features: ['dead-letters', 'features', 'fused'],
+    scorer: ['dead-letters', 'fused', 'scorer'],
     sinks: ['dead-letters', 'sinks'],
     monitor: ['dead-letters', 'monitor'],
     assessor: ['dead-letters', 'monitor'],
@@ -121,8 +123,9 @@ test('aclRules - who joins each group, and writes under each transactional id', 
     'churnstream-verifier': ['verifier'],
   })
   assert.deepEqual(holders('Write', 'transactionalId'), {
-    'churnstream.features.*': ['dead-letters', 'features'],
-    'churnstream.scorer.*': ['dead-letters', 'scorer'],
+    'churnstream.features.*': ['dead-letters', 'features', 'fused'],
+    'churnstream.scorer.*': ['dead-letters', 'fused', 'scorer'],
+    'churnstream.fused.*': ['dead-letters', 'features', 'fused', 'scorer'],
     'churnstream.sinks.*': ['dead-letters', 'sinks'],
     'churnstream.monitor.*': ['dead-letters', 'monitor'],
     'churnstream.assessor.*': ['dead-letters', 'monitor'],
@@ -164,7 +167,7 @@ test('aclRules - a prefix covers nothing but its own', () => {
     if (pattern === 'literal') assert.ok(names.has(name), `${resource} ${name} exists`)
     else assert.deepEqual(new Set([...names].filter((other) => other.startsWith(name))), connects)
   }
-  const prefixes = Object.values(services).map(transactionalIdPrefixOf)
+  const prefixes = [...Object.values(services), fused].map(transactionalIdPrefixOf)
   for (const prefix of prefixes) {
     assert.deepEqual(
       prefixes.filter((other) => other.startsWith(prefix)),

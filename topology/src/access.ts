@@ -7,7 +7,7 @@ import {
   soleWriterIdOf,
   transactionalIdPrefixOf,
 } from './identities.ts'
-import { consumedTopics, processIds, services, type Service } from './services.ts'
+import { consumedTopics, fused, processIds, services, type Service } from './services.ts'
 import { backfillScores, deadLetterReceipts, deadLetterTopic, topics } from './topics.ts'
 import { connectPrefix } from './warehouse.ts'
 
@@ -67,10 +67,16 @@ const writtenInLanes = ({ consumes, produces, state }: Service): Named[] => [
   ...consumes.map((topic) => ({ name: deadLetterTopic(topic) })),
 ]
 
-/** The membership and the producers of a service that consumes. */
+/** Where two services run in one process, its producers write for both. */
+const isFused = (service: Service): boolean =>
+  [fused.first, fused.second].some(({ name }) => name === service.name)
+
+/** The membership and the producers of a service that consumes; and whoever takes over fences. */
 const lanes = (service: Service): Grant[] => [
   joins({ name: groupOf(service) }),
-  writesAsAny({ name: transactionalIdPrefixOf(service) }),
+  ...[service, ...(isFused(service) ? [fused] : [])].map((owner) =>
+    writesAsAny({ name: transactionalIdPrefixOf(owner) }),
+  ),
 ]
 
 function ofService(service: Service): Grant[] {
@@ -91,6 +97,12 @@ function ofProcess(process: Service): Principal {
     does: [process, ...within].map(({ does }) => does).join('; '),
     grants: [process, ...within].flatMap(ofService),
   }
+}
+
+const ofFused: Principal = {
+  name: fused.name,
+  does: fused.does,
+  grants: [fused.first, fused.second].flatMap(ofService),
 }
 
 const modelGrants = [
@@ -199,7 +211,7 @@ const others: readonly Principal[] = [
 
 /** Each with the least that it needs. */
 export function principals(): Principal[] {
-  const all = [...processIds.map((id) => ofProcess(services[id])), ...others]
+  const all = [...processIds.map((id) => ofProcess(services[id])), ofFused, ...others]
   return all.map((principal) => ({ ...principal, grants: merged(principal.grants) }))
 }
 

@@ -1,5 +1,5 @@
 // What does each process ask of the place where it runs?
-import { services, type Service, type ServiceId } from './services.ts'
+import { fused, services, type Service, type ServiceId } from './services.ts'
 
 /** What a process reaches beside Kafka and the schema registry. */
 export type Dependency = 'database' | 'mlflow' | 'model-files' | 'webhook'
@@ -69,6 +69,24 @@ export const placements = {
 export interface Process extends Service {
   readonly id: ServiceId
   readonly placement: Placement
+}
+
+/** Of features and the scorer together, in their place. */
+export const fusedPlacement: Placement = {
+  cpuMillis: 2000,
+  memoryMb: 6144,
+  replicas: { least: 2, most: lanes('features') },
+  reaches: ['model-files'],
+  stopSeconds: 60,
+}
+
+/** What they consume from outside, it does. */
+export const fusedProcess: Omit<Process, 'id'> = {
+  ...fused.first,
+  name: fused.name,
+  does: fused.does,
+  port: fused.port,
+  placement: fusedPlacement,
 }
 
 export const processes: readonly Process[] = Object.entries<Placement>(placements).map(

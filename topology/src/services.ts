@@ -106,3 +106,29 @@ export const consumedTopics: readonly Topic[] = [
 export const processIds = (Object.keys(services) as ServiceId[]).filter(
   (id) => !('within' in services[id]),
 )
+
+/**
+ * Another deployment of two services: one process in the place of theirs, in which what the first
+ * writes is worked off by the second in the same transaction. Groups, topics and metrics stay theirs.
+ */
+export const fused = {
+  name: 'fused',
+  does: 'features and the scorer, in their place: what the one writes the other scores at once',
+  first: services.features,
+  second: services.scorer,
+  port: 8087,
+} as const
+
+export type ProcessId = ServiceId | 'fused'
+
+/** Of an installation in which they are fused. */
+export const fusedProcessIds: readonly ProcessId[] = [
+  ...processIds.filter((id) => !(['features', 'scorer'] as ServiceId[]).includes(id)),
+  'fused',
+]
+
+/** Whatever has a process: its name and its port. */
+export const hosts: Readonly<Record<ProcessId, Pick<Service, 'name' | 'port'>>> = {
+  ...services,
+  fused,
+}

@@ -5,8 +5,10 @@ import {
   backfillScores,
   clusterTopics,
   deadLetterTopic,
+  fused,
   services,
   topics,
+  warehousePort,
   type Service,
   type Topic,
 } from './index.ts'
@@ -58,9 +60,17 @@ test('topics - names are lower case with hyphens, so that metric names never col
 test('services - names and ports are unique', () => {
   assert.equal(new Set(allServices.map(({ name }) => name)).size, allServices.length)
   const own = allServices.filter(({ within }) => within === undefined)
-  assert.equal(new Set(own.map(({ port }) => port)).size, own.length)
+  const ports = [...own, fused].map(({ port }) => port)
+  assert.equal(new Set([...ports, warehousePort]).size, ports.length + 1)
   for (const { name, port, within } of allServices) {
     const host = own.find((service) => service.name === (within ?? name))
     assert.equal(port, host?.port, name)
   }
+})
+
+test('fused - the second service reads what the first writes, in the same partition', () => {
+  const [between] = fused.second.consumes
+  assert.equal(fused.second.consumes.length, 1)
+  assert.ok(fused.first.produces.some(({ name }) => name === between.name))
+  assert.equal(between.key, fused.first.consumes[0].key)
 })

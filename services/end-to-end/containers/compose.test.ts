@@ -2,6 +2,8 @@
 import { clusterConfig, secretNames } from '@churnstream/runtime'
 import {
   connectVariables,
+  fusedProcessIds,
+  hosts,
   processIds,
   services,
   topics,
@@ -101,15 +103,34 @@ test('compose - what a service needs is waited for, in a profile that starts it 
 
 test('compose - every service of the topology runs, under its name and port', () => {
   const run = all.filter(([, service]) => isOurs(service)).map(([, one]) => workspaceOf(one))
-  for (const id of processIds) assert.ok(run.includes(services[id].name), services[id].name)
+  for (const id of [...processIds, ...fusedProcessIds]) assert.ok(run.includes(hosts[id].name), id)
   for (const [name, service] of all) {
-    const known = Object.values(services).find((one) => one.name === workspaceOf(service))
+    const known = Object.values(hosts).find((one) => one.name === workspaceOf(service))
     if (known === undefined) continue
     assert.equal(name, known.name)
     for (const port of service.ports ?? []) assert.ok(port.endsWith(`:${known.port}`), name)
   }
   assert.match(text, new RegExp(`http://registry-bridge:${services.registryBridge.port}/`))
   assert.ok(!text.includes(`:${warehousePort}:`), 'nobody calls the keeper from outside')
+})
+
+test('compose - features and the scorer run chained, or fused in their place', () => {
+  const started = (profiles: readonly string[]) =>
+    all
+      .filter(([, service]) => profiles.includes(service.profiles[0] ?? ''))
+      .map(([name]) => name)
+      .filter((name) => Object.values(hosts).some((host) => host.name === name))
+  for (const [profile, ids] of [
+    ['chained', processIds],
+    ['fused', fusedProcessIds],
+  ] as const) {
+    assert.deepEqual(
+      started(['core', profile]).toSorted(),
+      ids.map((id) => hosts[id].name).toSorted(),
+    )
+  }
+  const usual = readFileSync(new URL('../../../.env', import.meta.url), 'utf8')
+  assert.match(usual, /^COMPOSE_PROFILES=core,chained$/m)
 })
 
 test('compose - every variable is one that its service reads', async () => {

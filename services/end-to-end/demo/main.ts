@@ -3,7 +3,13 @@ import { clockRecords } from '@churnstream/ingestion'
 import { Encoder, Schemas } from '@churnstream/schemas'
 import { messageOf, type Producer } from '@churnstream/runtime'
 import { drive, postEvents, type DriveReport, type Post, type Step } from '@churnstream/simulator'
-import { topics, warehouse, warehouseTables } from '@churnstream/topology'
+import {
+  fusedProcessIds,
+  processIds,
+  topics,
+  warehouse,
+  warehouseTables,
+} from '@churnstream/topology'
 import { usualDataDir } from '@churnstream/topology/local'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -66,6 +72,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
     dataDir: options.dataDir,
     ports: options.ports,
     modelSize: 'demo',
+    services: options.isFused ? fusedProcessIds : processIds,
     dagster: options.parts.includes('dagster') ? {} : undefined,
     monitoring: options.parts.includes('monitoring'),
     warehouse: options.parts.includes('warehouse'),

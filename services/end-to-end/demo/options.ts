@@ -10,6 +10,8 @@ export interface DemoOptions {
   readonly seed: number
   readonly dataDir: string
   readonly ports: 'usual' | 'free'
+  /** Features and the scorer in one process. */
+  readonly isFused: boolean
   /** Started beside the pipeline. */
   readonly parts: readonly DemoPart[]
 }
@@ -27,7 +29,7 @@ export const demoParts = ['dagster', 'monitoring', 'warehouse'] as const
 export type DemoPart = (typeof demoParts)[number]
 
 export const usage = `npm run demo -- [--for 60s] [--report FILE] [--rate 200] [--seed N] [--data FOLDER] [--free-ports]
-                [--with dagster] [--with monitoring] [--with warehouse]
+                [--fused] [--with dagster] [--with monitoring] [--with warehouse]
        npm run demo -- --scenario drift [--report FILE] [--data FOLDER] [--free-ports]
 
 Starts the real servers and all services, trains and registers a model on the first run, and
@@ -39,6 +41,7 @@ streams simulated bettors through them until Ctrl-C.
   --seed N       the simulated players; another seed each run unless told
   --data FOLDER  where the servers keep their data (.data)
   --free-ports   let the system choose every port
+  --fused        features and the scorer in one process and one transaction
   --with PART    may be repeated: dagster, the orchestration with its page and its daemon;
                  monitoring, Prometheus over every service, with our rules;
                  warehouse, Kafka Connect, which copies scores and models into flat tables
@@ -57,6 +60,7 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | Scenari
       seed: { type: 'string' },
       data: { type: 'string' },
       'free-ports': { type: 'boolean', default: false },
+      fused: { type: 'boolean', default: false },
       with: { type: 'string', multiple: true },
       scenario: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -67,7 +71,7 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | Scenari
   const { for: forText, rate = '200', with: parts = [], report: reportFile, scenario } = values
   if (scenario !== undefined) {
     if (scenario !== 'drift') throw new Error(`--scenario takes drift, not ${scenario}`)
-    const other = (['for', 'rate', 'seed', 'with'] as const).find((name) => values[name])
+    const other = (['for', 'rate', 'seed', 'fused', 'with'] as const).find((name) => values[name])
     if (other) throw new Error(`--scenario drift is played as it is: it takes no --${other}`)
     return { scenario, reportFile, dataDir: values.data, ports }
   }
@@ -84,6 +88,7 @@ export function parseDemoOptions(args: readonly string[]): DemoOptions | Scenari
     seed: parseWhole('--seed', seed, 0, 2 ** 32),
     dataDir: values.data ?? usualDataDir,
     ports,
+    isFused: values.fused,
     parts: parts.filter(isPart),
   }
 }

@@ -17,9 +17,15 @@ const expected = new Map(
 // onnxruntime: should another processor round otherwise, churn-scores alone differs.
 //
 // All in one send, or a handful of records: what a batch holds must change no byte.
-for (const recordsPerSend of [5_000, 7]) {
-  test(`golden replay - in sends of ${recordsPerSend} records the bytes are as recorded`, async () => {
-    const replayed = await replay(recording, modelFolder, { recordsPerSend })
+for (const [recordsPerSend, isFused] of [
+  [5_000, false],
+  [7, false],
+  [5_000, true],
+  [7, true],
+] as const) {
+  const how = `${isFused ? 'fused, ' : ''}in sends of ${recordsPerSend} records`
+  test(`golden replay - ${how} the bytes are as recorded`, async () => {
+    const replayed = await replay(recording, modelFolder, { recordsPerSend, isFused })
     for (const [topic, logs] of replayed) assertGolden(topic, logs)
   })
 }

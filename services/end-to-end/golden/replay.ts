@@ -7,10 +7,18 @@ import {
   run,
   type ConsumedRecord,
   type Kafka,
+  type Stage,
 } from '@churnstream/runtime'
 import { MemoryCluster, readAll, until } from '@churnstream/runtime/testing'
-import { Decoder, Encoder, type RecordName, type Schemas } from '@churnstream/schemas'
-import { VectorDecoder } from '@churnstream/schemas/model'
+import {
+  Decoder,
+  Encoder,
+  type PlayerActivity,
+  type PrivacyRequest,
+  type RecordName,
+  type Schemas,
+} from '@churnstream/schemas'
+import { VectorDecoder, type VectorView } from '@churnstream/schemas/model'
 import { fixedSchemas } from '@churnstream/schemas/testing'
 import {
   createEngine,
@@ -63,7 +71,7 @@ function encoderOf<N extends RecordName>(name: N): Encoder<N> {
 export async function replay(
   recording: Recording,
   modelFolder: string,
-  options: { readonly recordsPerSend: number },
+  options: { readonly recordsPerSend: number; readonly isFused?: boolean },
 ): Promise<Replayed> {
   const kafka = new MemoryCluster().open()
   await kafka.ensureTopics(clusterTopics())
@@ -73,8 +81,7 @@ export async function replay(
   const stopping = new AbortController()
   const { signal } = stopping
   const common = { kafka, schemas, signal, log, health: new Health() }
-  const features = run({
-    ...common,
+  const features: Stage<PlayerActivity | PrivacyRequest> = {
     service: services.features,
     topic: topics.playerActivity,
     decoder: new Decoder('player-activity'),
@@ -87,10 +94,15 @@ export async function replay(
       },
       schemas,
     ),
-    metrics: createMetrics('features'),
-  })
-  const scorer = score(common, modelFolder)
-  const running = Promise.all([features, scorer])
+  }
+  const running = Promise.all(
+    options.isFused === true
+      ? [score(common, modelFolder, features)]
+      : [
+          run({ ...common, ...features, metrics: createMetrics('features') }),
+          score(common, modelFolder),
+        ],
+  )
   const failed = running.then(() => undefined)
   failed.catch(() => undefined)
 
@@ -134,7 +146,8 @@ interface Common {
   readonly health: Health
 }
 
-async function score(common: Common, modelFolder: string): Promise<void> {
+/** @param first whose vectors are scored where they are written */
+async function score<V>(common: Common, modelFolder: string, first?: Stage<V>): Promise<void> {
   const { kafka, schemas, health } = common
   const onCrash = (error: Error): never => {
     throw error
@@ -184,8 +197,7 @@ async function score(common: Common, modelFolder: string): Promise<void> {
   try {
     await models.first
     const scores = encoderOf('churn-score')
-    await run({
-      ...common,
+    const scorer: Stage<VectorView> = {
       service: services.scorer,
       topic: topics.featureVectors,
       decoder: new VectorDecoder(),
@@ -197,8 +209,11 @@ async function score(common: Common, modelFolder: string): Promise<void> {
         log,
         onScored: () => undefined,
       }),
-      metrics: createMetrics('scorer'),
-    })
+    }
+    const metrics = createMetrics('scorer')
+    await (first === undefined
+      ? run({ ...common, ...scorer, metrics })
+      : run({ ...common, ...first, followedBy: scorer, metrics }))
   } finally {
     await models.stop()
     await reports.stop()

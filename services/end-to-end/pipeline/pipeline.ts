@@ -3,11 +3,11 @@ import { makeApiKey } from '@churnstream/ingestion'
 import { createKafkajsKafka, createLog, messageOf, type Kafka } from '@churnstream/runtime'
 import {
   clusterTopics,
+  hosts,
   processIds,
-  services,
   warehouse,
   warehousePort,
-  type ServiceId,
+  type ProcessId,
 } from '@churnstream/topology'
 import {
   chooseDagsterPort,
@@ -42,7 +42,7 @@ export interface PipelineOptions {
   /** A server or service ended by itself: the pipeline is broken. */
   readonly onFailure: (message: string) => void
   /** All by default. */
-  readonly services?: readonly ServiceId[]
+  readonly services?: readonly ProcessId[]
   /** Started too when it is given, with these variables; the set-up must have installed it. */
   readonly dagster?: Readonly<Record<string, string>> | undefined
   /** Starts Prometheus too, over these services. */
@@ -58,7 +58,7 @@ export interface PipelineOptions {
   /** Whose code runs; this repository's unless told. */
   readonly repository?: string
   /** Added to the environment of a service; undefined takes a variable away. */
-  readonly env?: Partial<Record<ServiceId, Record<string, string | undefined>>>
+  readonly env?: Partial<Record<ProcessId, Record<string, string | undefined>>>
 }
 
 export interface Pipeline extends AsyncDisposable {
@@ -66,15 +66,15 @@ export interface Pipeline extends AsyncDisposable {
   readonly kafka: Kafka
   readonly dagster: Dagster | undefined
   /** Base URL of each service's HTTP server. */
-  readonly urls: Readonly<Record<ServiceId, string>>
+  readonly urls: Readonly<Record<ProcessId, string>>
   /** What ingestion lets in; also in the data folder, as `api-key`. */
   readonly apiKey: string
   /** The running process of a service. */
-  process(service: ServiceId): OwnedProcess
+  process(service: ProcessId): OwnedProcess
   /** Starts a service again that was stopped or killed, and waits until it is ready. */
-  restart(service: ServiceId, env?: Record<string, string>): Promise<void>
+  restart(service: ProcessId, env?: Record<string, string>): Promise<void>
   /** Another process of a service beside the one there is, ready. */
-  startReplica(service: ServiceId): Promise<OwnedProcess>
+  startReplica(service: ProcessId): Promise<OwnedProcess>
   /** Resident bytes of each server and service. */
   rssBytes(): Record<string, number>
 }
@@ -85,7 +85,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const ids = options.services ?? processIds
   const servicePorts = await chooseServicePorts(ids, ports)
   const dagsterPort = options.dagster ? await chooseDagsterPort(ports) : undefined
-  const processes = new Map<ServiceId, OwnedProcess>()
+  const processes = new Map<ProcessId, OwnedProcess>()
   await using cleanUp = new AsyncDisposableStack()
 
   const stack = cleanUp.use(
@@ -114,11 +114,11 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 
   const urls = Object.fromEntries(
     ids.map((id) => [id, `http://127.0.0.1:${servicePorts[id]}`]),
-  ) as Record<ServiceId, string>
+  ) as Record<ProcessId, string>
   const { apiKey, apiKeysFile } = writeApiKey(dataDir)
   const environment = openEnvironment(stack, dataDir)
   cleanUp.defer(() => environment.close())
-  const ownVariables = (id: ServiceId): Record<string, string> => ({
+  const ownVariables = (id: ProcessId): Record<string, string> => ({
     HTTP_PORT: String(servicePorts[id]),
     POLL_INTERVAL_MS: '2000',
     REPORT_INTERVAL_MS: '5000',
@@ -129,12 +129,12 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     API_KEYS_FILE: apiKeysFile,
   })
   const from = options.repository ?? repository
-  const spawn = (id: ServiceId, env: Record<string, string> = {}): OwnedProcess =>
+  const spawn = (id: ProcessId, env: Record<string, string> = {}): OwnedProcess =>
     stack.spawn({
-      name: services[id].name,
+      name: hosts[id].name,
       command: process.execPath,
-      args: [join(from, 'services', services[id].name, 'src', 'main.ts')],
-      logFile: join(logDir, `${services[id].name}.log`),
+      args: [join(from, 'services', hosts[id].name, 'src', 'main.ts')],
+      logFile: join(logDir, `${hosts[id].name}.log`),
       env: { ...environment.variables, ...ownVariables(id), ...options.env?.[id], ...env },
     })
   const failWhenEnded = (child: OwnedProcess): void => {
@@ -142,13 +142,13 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       if (!exit.asked && !signal.aborted) onFailure(ended(child.name, exit, tailOf(child.logFile)))
     })
   }
-  const start = (id: ServiceId, env?: Record<string, string>): void => {
+  const start = (id: ProcessId, env?: Record<string, string>): void => {
     const child = spawn(id, env)
     processes.set(id, child)
     failWhenEnded(child)
   }
   ids.forEach((id) => start(id))
-  await Promise.all(ids.map((id) => untilReady(services[id].name, urls[id], signal)))
+  await Promise.all(ids.map((id) => untilReady(hosts[id].name, urls[id], signal)))
   onProgress('all services are ready')
   let keeper: OwnedProcess | undefined
   if (options.warehouse === true) {
@@ -180,19 +180,17 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     process: (id) => processes.get(id) as OwnedProcess,
     async restart(id, env) {
       start(id, env)
-      await untilReady(services[id].name, urls[id], signal)
+      await untilReady(hosts[id].name, urls[id], signal)
     },
     async startReplica(id) {
-      const { port, release } = await holdPort(0, services[id].name)
+      const { port, release } = await holdPort(0, hosts[id].name)
       await release()
       const child = spawn(id, { HTTP_PORT: String(port) })
-      await untilReady(services[id].name, `http://127.0.0.1:${port}`, signal)
+      await untilReady(hosts[id].name, `http://127.0.0.1:${port}`, signal)
       return child
     },
     rssBytes() {
-      const own = [...processes].map(
-        ([id, { pid }]) => [services[id].name, rssBytesOf(pid)] as const,
-      )
+      const own = [...processes].map(([id, { pid }]) => [hosts[id].name, rssBytesOf(pid)] as const)
       const orchestration = dagster === undefined ? {} : { dagster: dagster.rssBytes() }
       const filling = keeper === undefined ? {} : { [warehouse]: rssBytesOf(keeper.pid) }
       return { ...stack.rssBytes(), ...Object.fromEntries(own), ...filling, ...orchestration }
@@ -241,8 +239,8 @@ function spawnWarehouse(
 }
 
 /** A service's job is its name, as in observability/. */
-const scrapesOf = (ids: readonly ServiceId[], ports: Record<ServiceId, number>) =>
-  Object.fromEntries(ids.map((id) => [services[id].name, `127.0.0.1:${ports[id]}`]))
+const scrapesOf = (ids: readonly ProcessId[], ports: Record<ProcessId, number>) =>
+  Object.fromEntries(ids.map((id) => [hosts[id].name, `127.0.0.1:${ports[id]}`]))
 
 async function untilReady(name: string, url: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + readyWithinMs
@@ -270,15 +268,15 @@ function ended(
 }
 
 async function chooseServicePorts(
-  ids: readonly ServiceId[],
+  ids: readonly ProcessId[],
   kind: 'usual' | 'free',
-): Promise<Record<ServiceId, number>> {
-  const chosen = {} as Record<ServiceId, number>
+): Promise<Record<ProcessId, number>> {
+  const chosen = {} as Record<ProcessId, number>
   const held: (() => Promise<void>)[] = []
   try {
     for (const id of ids) {
-      const wanted = kind === 'usual' ? services[id].port : 0
-      const { port, release } = await holdPort(wanted, services[id].name)
+      const wanted = kind === 'usual' ? hosts[id].port : 0
+      const { port, release } = await holdPort(wanted, hosts[id].name)
       chosen[id] = port
       held.push(release)
     }

@@ -4,6 +4,8 @@ import { parseDeadLetter, partitionOf, type ConsumedRecord } from '@churnstream/
 import { until } from '@churnstream/runtime/testing'
 import { drive, postEvents, simulate, type DriveReport } from '@churnstream/simulator'
 import { deadLetterTopic, topics } from '@churnstream/topology'
+import { runningVariables } from '@churnstream/topology/local'
+import { verifyRunning } from '@churnstream/verifier'
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -251,6 +253,41 @@ test('pipeline - a new champion takes over between batches, and no record is los
   assert.deepEqual({ missing, duplicates }, { missing: 0, duplicates: 0 })
   const versions = new Set(modelVersions.map(({ version }) => version))
   assert.deepEqual(versions, new Set([before, next]))
+})
+
+test('pipeline - to fused and back to chained, killed on the way: everything is verified', async () => {
+  const scores = async () =>
+    (await pipeline.kafka.endOffsets(topics.churnScores.name)).reduce((sum, end) => sum + end, 0n)
+  const assertWhole = async ({ account }: Streamed) => {
+    const { missing, duplicates } = await account()
+    assert.deepEqual({ missing, duplicates }, { missing: 0, duplicates: 0 })
+  }
+  // Vectors that nobody has scored, and a features that is not asked to end.
+  await pipeline.process('scorer').stop()
+  const leftOver = await stream(500, 1_000)
+  await pipeline.process('features').kill9()
+  const first = await pipeline.startReplica('fused')
+  const [before, streaming] = [await scores(), stream(3_000, 1_000)]
+  await until('it scores', async () => (await scores()) > before + 500n)
+  await first.kill9()
+  const second = await pipeline.startReplica('fused')
+  await assertWhole(leftOver)
+  await assertWhole(await streaming)
+  await second.stop()
+  await pipeline.restart('features')
+  await pipeline.restart('scorer')
+  await assertWhole(await stream(500, 1_000))
+
+  const variables = runningVariables({}, dataDir)
+  assert.ok(variables)
+  const { breaches, inFlight, records } = await verifyRunning({
+    variables,
+    acknowledged: undefined,
+    sample: 200,
+    onProgress: () => undefined,
+  })
+  assert.deepEqual({ breaches, inFlight }, { breaches: [], inFlight: 0 })
+  assert.equal(records.scores, records.vectors)
 })
 
 async function storedScores(version: string | undefined): Promise<number> {

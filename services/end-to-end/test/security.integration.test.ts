@@ -13,6 +13,8 @@ import {
   deadLetterTopic,
   groupOf,
   principals,
+  fusedProcessIds,
+  hosts,
   processIds,
   readingGroups,
   services,
@@ -20,7 +22,7 @@ import {
   topics,
   type Operation,
   type Service,
-  type ServiceId,
+  type ProcessId,
 } from '@churnstream/topology'
 import {
   certificatesIn,
@@ -77,9 +79,9 @@ function writeSecrets({ postgres, mlflow, s3, caFile }: Stack): void {
   write(secrets.s3, `[default]\n${keys}`)
 }
 
-function variablesOf(id: ServiceId): Record<string, string | undefined> {
+function variablesOf(id: ProcessId): Record<string, string | undefined> {
   return {
-    ...credentials.variables(services[id].name),
+    ...credentials.variables(hosts[id].name),
     // What might be told too much is told.
     LOG_LEVEL: 'debug',
     AWS_ACCESS_KEY_ID: undefined,
@@ -111,7 +113,7 @@ before(async () => {
       await grantAccess(stack.kafka.brokers)
       writeSecrets(stack)
     },
-    env: Object.fromEntries(processIds.map((id) => [id, variablesOf(id)])),
+    env: Object.fromEntries([...processIds, ...fusedProcessIds].map((id) => [id, variablesOf(id)])),
     signal: ended.signal,
     onProgress: () => undefined,
     onFailure: (message) => failures.push(message),
@@ -123,8 +125,8 @@ after(async () => {
   assert.deepEqual(failures, [])
 })
 
-test('services - each with its own principal, an event becomes a row', async () => {
-  const events = ['ada', 'bob'].map((player) => depositOf(player, `${player}-1`, Date.now()))
+async function assertBecomeRows(...ids: readonly [player: string, eventId: string][]) {
+  const events = ids.map(([player, eventId]) => depositOf(player, eventId, Date.now()))
   const answer = await fetch(`${pipeline.urls.ingestion}/v1/events`, {
     method: 'POST',
     headers: {
@@ -137,15 +139,28 @@ test('services - each with its own principal, an event becomes a row', async () 
   const client = new Client({ connectionString: pipeline.stack.postgres.url('churnstream') })
   await client.connect()
   try {
-    await until('both scores are in PostgreSQL', async () => {
+    await until('the scores are in PostgreSQL', async () => {
       const { rowCount } = await client.query(
-        "SELECT FROM score_history WHERE cause_event_id IN ('ada-1', 'bob-1')",
+        'SELECT FROM score_history WHERE cause_event_id = ANY ($1)',
+        [ids.map(([, eventId]) => eventId)],
       )
-      return rowCount === 2
+      return rowCount === ids.length
     })
   } finally {
     await client.end()
   }
+}
+
+test('services - each with its own principal, an event becomes a row', () =>
+  assertBecomeRows(['ada', 'ada-1'], ['bob', 'bob-1']))
+
+test('fused - may with its own principal what both may, and they may fence each other', async () => {
+  await Promise.all((['features', 'scorer'] as const).map((id) => pipeline.process(id).stop()))
+  const together = await pipeline.startReplica('fused')
+  await assertBecomeRows(['bob', 'bob-2'])
+  await together.kill9()
+  await Promise.all((['features', 'scorer'] as const).map((id) => pipeline.restart(id)))
+  await assertBecomeRows(['bob', 'bob-3'])
 })
 
 const servicesFolder = fileURLToPath(new URL('../../', import.meta.url))

@@ -1,4 +1,4 @@
-// What do training and tests need of the features service? Its core and its processor.
+// What do others need of the features service? Its core, its processor, and the service itself.
 export {
   PartitionState,
   type Look,
@@ -9,4 +9,5 @@ export {
 export { horizonDays, labelLatenessDays, silenceDueDays } from './core/labels.ts'
 export { dayMs, dayOf, lateDays, recentIds } from './core/block.ts'
 export type { Features } from './core/vector.ts'
+export { openFeatures } from './open.ts'
 export { createEncoders, createFeatureProcessor } from './processor.ts'

@@ -12,12 +12,11 @@ import {
   shutdownSignal,
   toKafkaConnection,
   toRegistryConnection,
-  untilUp,
 } from '@churnstream/runtime'
-import { Decoder, Schemas } from '@churnstream/schemas'
-import { services, topics } from '@churnstream/topology'
+import { Schemas } from '@churnstream/schemas'
+import { services } from '@churnstream/topology'
 import { config } from './config.ts'
-import { createEncoders, createFeatureProcessor } from './processor.ts'
+import { openFeatures } from './open.ts'
 
 const service = services.features
 
@@ -47,21 +46,12 @@ await runMain(async () => {
     log,
   })
   log.info('started')
-  const encoders = await untilUp(
-    'registry',
-    'registering the schemas',
-    () => createEncoders(schemas),
-    { health, log, signal },
-  )
-  if (encoders === undefined) return
+  const stage = await openFeatures({ schemas, health, log, signal })
+  if (stage === undefined) return
   await run({
+    ...stage,
     kafka,
     schemas,
-    service,
-    topic: topics.playerActivity,
-    decoder: new Decoder('player-activity'),
-    alongside: [{ topic: topics.privacyRequests, decoder: new Decoder('privacy-request') }],
-    processor: createFeatureProcessor(encoders, schemas),
     sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
     signal,
     log,

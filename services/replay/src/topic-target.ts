@@ -172,7 +172,7 @@ export function openTopicTarget(options: {
     async open(partition) {
       const producer = await kafka.openTransactional(idOf(id, `${input}.${partition}`), {
         partitions: [{ topic, partition }],
-        groupId: runGroupOf(id),
+        groupIds: [runGroupOf(id)],
       })
       try {
         // Only now: an earlier run of the id is fenced, and what it committed is final.

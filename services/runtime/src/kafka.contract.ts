@@ -224,10 +224,27 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     },
   )
 
+  promise('what cannot follow ends the transaction, and says itself why', async (under, topic) => {
+    const { kafka } = under
+    const groupId = `group-${randomUUID()}`
+    const offsets = [{ groupId, topic, partition: 0, next: 1n }]
+    const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
+    const bug = new Error('a bug')
+    const follow = () => Promise.reject(bug)
+    const failed = producer.commit({ records: [record(topic, 0, 'lost')], offsets, follow })
+    await assert.rejects(failed, (error) => error === bug)
+    await producer.close()
+    const next = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
+    assert.equal(await kafka.committedOffset(groupId, topic, 0), 0n)
+    await next.commit({ records: [record(topic, 0, 'kept')], offsets })
+    await next.close()
+    assert.deepEqual(textsOf(await readAll(kafka, topic, 0)), ['kept'])
+  })
+
   promise('a producer opened again goes on where the one before ended', async (under, topic) => {
     const { kafka } = under
     const groupId = `group-${randomUUID()}`
-    const reach = { ...reachOf(topic), groupId }
+    const reach = { ...reachOf(topic), groupIds: [groupId] }
     for (const next of [1n, 2n, 3n]) {
       const producer = await kafka.openTransactional(`id-${topic}`, reach)
       assert.equal(await kafka.committedOffset(groupId, topic, 0), next - 1n)

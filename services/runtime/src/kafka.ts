@@ -83,7 +83,10 @@ export interface CommittedOffset {
 export interface Transaction {
   readonly records: readonly OutgoingRecord[]
   readonly offsets?: readonly CommittedOffset[]
-  /** What else goes in, once it is known where the records will stand. */
+  /**
+   * What else goes in, once it is known where the records will stand. What it throws comes out as it
+   * is; the outcome is as unknown then as after any other throw.
+   */
   readonly follow?: (placed: readonly Placed[]) => Promise<Omit<Transaction, 'follow'>>
 }
 
@@ -104,7 +107,7 @@ export interface TransactionalProducer {
 export interface Reach {
   readonly partitions: readonly { readonly topic: string; readonly partition: number }[]
   /** Whose offsets they commit. */
-  readonly groupId?: string
+  readonly groupIds?: readonly string[]
 }
 
 export interface Placed {

@@ -1,71 +1,33 @@
 // How does a service turn the records of a topic into outcomes, exactly once?
-import { DecodeProblem, type RecordDecoder, type Schemas } from '@churnstream/schemas'
-import { groupOf, transactionalIdPrefixOf, type Service, type Topic } from '@churnstream/topology'
+import type { Schemas } from '@churnstream/schemas'
+import {
+  fused,
+  groupOf,
+  transactionalIdPrefixOf,
+  type Service,
+  type Topic,
+} from '@churnstream/topology'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createCarrier, type Carrier, type Passage } from './carrier.ts'
-import { toDeadLetter } from './dead-letter.ts'
 import { RebalanceError, TransientError, isFenced, messageOf } from './errors.ts'
 import { failpoint, type Failpoint } from './failpoint.ts'
+import { createFollowing } from './following.ts'
 import type { Health, Work } from './http.ts'
 import type {
   Batch,
   ConsumedRecord,
   ConsumeOptions,
   Kafka,
-  OutgoingRecord,
   TransactionalProducer,
 } from './kafka.ts'
 import type { Log } from './log.ts'
-import { createLoopAccount, type Traced } from './loop-account.ts'
+import { createLoopAccount } from './loop-account.ts'
 import type { Metrics, replacedBecause } from './metrics.ts'
-import { deadLetter, skip, type Outcome } from './outcome.ts'
-import { carrierReachOf, createFence, reachOf, takeOver } from './take-over.ts'
-import { childOf, toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
+import { read, settle, type Input, type Stage } from './stage.ts'
+import { carrierReachOf, createFence, joinedReach, reachOf, takeOver } from './take-over.ts'
 import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
-
-export interface Received<V> {
-  readonly offset: bigint
-  readonly timestampMs: number
-  readonly key: Buffer | null
-  readonly value: V
-  /** Of the work on this record, when it comes from a sampled request. */
-  readonly trace?: TraceContext
-}
-
-/** The business of a service: what to do with the decoded records of one partition, in order. */
-export interface Processor<V> {
-  /** One outcome per record, in order. Poison is an outcome; trouble of the world is thrown. */
-  process(partition: number, records: readonly Received<V>[]): Outcome[] | Promise<Outcome[]>
-  /**
-   * Called when a partition has been taken over and its former owner fenced, before any record, with
-   * the offset of each topic that comes next.
-   */
-  opened?(partition: number, next: ReadonlyMap<string, bigint>): Promise<void>
-  /** Present on a processor with state. */
-  readonly state?: ProcessorState
-}
-
-export interface ProcessorState {
-  /** The compacted topic that holds the state, co-partitioned with the input. */
-  readonly changelog: Topic
-  /** Replaces the partition's state by what the changelog says. */
-  restore(partition: number, changelog: AsyncIterable<readonly ConsumedRecord[]>): Promise<number>
-  /** What `process` changed since the last call: goes into the same transaction. */
-  changes(partition: number): OutgoingRecord[]
-  release(partition: number): void
-}
-
-/** A topic, and what makes values of its records. */
-export interface Input<V> {
-  readonly topic: Topic
-  readonly decoder: RecordDecoder<V>
-  /** The others are skipped without being decoded; all are wanted unless told. */
-  readonly wants?: (record: ConsumedRecord, partition: number) => boolean
-  /** The first so many partitions are read, and nobody reads the others; all unless told. */
-  readonly partitions?: number
-}
 
 export interface Gather {
   /** So long from one fetch to the next, unless it left something. */
@@ -74,16 +36,16 @@ export interface Gather {
   readonly records?: number
 }
 
-export interface RunOptions<V> extends Input<V> {
+export interface RunOptions<V, W = never> extends Stage<V> {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
-  readonly service: Service
   /**
    * Further topics, co-partitioned with the first: a partition is one lane over all of them, with one
    * producer and one state. In which order records of different topics come is not promised.
    */
   readonly alongside?: readonly Input<V>[]
-  readonly processor: Processor<V>
+  /** What this one writes to its topic it works off in the same transaction. */
+  readonly followedBy?: Stage<W>
   readonly signal: AbortSignal
   readonly log: Log
   readonly metrics: Metrics
@@ -126,24 +88,44 @@ const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().
  * doubt about a transaction its lanes are dropped and opened again by the same steps, so the
  * committed offset tells what happened. See docs/decisions/0002 and 0122.
  */
-export async function run<V>(options: RunOptions<V>): Promise<void> {
-  const { kafka, schemas, service, topic, processor, alongside = [] } = options
+export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void> {
+  const { kafka, schemas, service, topic, processor, alongside = [], followedBy } = options
   const inputs = new Map<string, Input<V>>(
     [options, ...alongside].map((input) => [input.topic.name, input]),
   )
   const { signal, log, health } = options
   const group = groupOf(service)
   const others = alongside.map((input) => input.topic)
-  const account = createLoopAccount({
-    metrics: options.metrics,
-    service,
-    inputs: [topic, ...others],
-    written: reachOf(service, topic, 0, others).partitions.map((written) => written.topic),
-    log,
-    tracing: options.tracing ?? noTracing,
-  })
-  const carrierReach = carrierReachOf(service, topic, others)
+  const accountOf = (service: Service, inputs: readonly [Topic, ...Topic[]]) =>
+    createLoopAccount({
+      metrics: options.metrics,
+      service,
+      inputs,
+      written: reachOf(service, inputs[0], 0, inputs.slice(1)).partitions.map(({ topic }) => topic),
+      log,
+      tracing: options.tracing ?? noTracing,
+    })
+  const account = accountOf(service, [topic, ...others])
+  const ownReach = carrierReachOf(service, topic, others)
+  const carrierReach = followedBy
+    ? joinedReach(ownReach, carrierReachOf(followedBy.service, followedBy.topic))
+    : ownReach
+  const carrierPrefix = transactionalIdPrefixOf(followedBy ? fused : service)
   const fence = createFence(kafka, carrierReach)
+  const nextAccount = followedBy && accountOf(followedBy.service, [followedBy.topic])
+  const following =
+    followedBy &&
+    nextAccount &&
+    createFollowing({
+      kafka,
+      schemas,
+      stage: followedBy,
+      chunkRecords,
+      fence,
+      account: nextAccount,
+      signal,
+      log,
+    })
   const member = randomUUID()
   let newest: { readonly generation: number; readonly carrier: Promise<Carrier> } | undefined
   const part = `group ${group}`
@@ -153,6 +135,8 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   const opening = new Map<number, { generation: number; lane: Promise<Lane | undefined> }>()
   /** Where the state in memory stands, which outlives lanes. Absent: there is none to trust. */
   const stateAt = new Map<number, string>()
+  /** What each lane that was closed had committed last. */
+  const answered = new Map<number, ReadonlyMap<string, bigint>>()
   /** The last batch of each partition: its topics share a lane, so they take turns. */
   const turns = new Map<number, Promise<void>>()
 
@@ -170,7 +154,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       ),
     ),
     ...(options.gather === undefined ? {} : { gather: options.gather }),
-    onFetched: () => account.cameRound(),
+    onFetched: cameRound,
     onAssigned(partitions, generation) {
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
       for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
@@ -180,6 +164,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         processor.state?.release(partition)
       }
       account.assigned(partitions)
+      nextAccount?.assigned(partitions)
       void openAll(partitions, generation)
     },
     onBatch,
@@ -290,7 +275,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       if (batch.isStale()) return
       const chunk = pending.slice(start, start + most)
       await workThroughChunk(batch, input, current, chunk)
-      account.cameRound()
+      cameRound()
       work.cameOn()
       const left = pending.length - start - chunk.length
       const waiting = left > 0 ? pending[start + chunk.length] : undefined
@@ -339,7 +324,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     // Another lane may have opened one meanwhile.
     if (newest !== before) return carrierOf(generation)
     if (known && !known.isBroken && before?.generation === generation) return known
-    const id = `${transactionalIdPrefixOf(service)}${topic.name}.carrier-${member}-${generation}`
+    const id = `${carrierPrefix}${topic.name}.carrier-${member}-${generation}`
     const carrier = (async () => {
       await known?.close()
       return createCarrier(id, await kafka.openTransactional(id, carrierReach))
@@ -359,6 +344,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       partition,
       fence,
       carrierId: carrier.id,
+      answered: answered.get(partition) ?? new Map(),
     })
     work.cameOn()
     try {
@@ -366,7 +352,11 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
       if (state && stateAt.get(partition) !== placeOf(next)) {
         stateAt.delete(partition)
         const startedAt = performance.now()
-        const changelog = passing('mid-restore', kafka.read(state.changelog.name, partition), work)
+        const { name } = state.changelog
+        // Up to where it ends, not where it is stable: our carrier's last markers may be on their way.
+        const end = (await kafka.endOffsets(name))[partition]
+        const entries = kafka.read(name, partition, undefined, end)
+        const changelog = passing('mid-restore', entries, work)
         const restored = () => state.restore(partition, changelog)
         const players = await account.restoring(partition, restored)
         const seconds = (performance.now() - startedAt) / 1000
@@ -377,6 +367,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         stateAt.set(partition, placeOf(next))
       }
       await processor.opened?.(partition, next)
+      await following?.open(partition, carrier.id, work)
       const lane: Lane = {
         generation,
         carrier,
@@ -385,7 +376,8 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         begun: new Set(),
         committing: false,
       }
-      if (isNamed) await dropProducer(lane)
+      if (following && !isNamed) await nameCarrier(lane, partition)
+      if (following || isNamed) await dropProducer(lane)
       lanes.set(partition, lane)
       return lane
     } catch (error) {
@@ -394,9 +386,23 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     }
   }
 
+  /** Who takes over the next stage's part looks for a carrier, and not for the producer of this lane. */
+  async function nameCarrier({ producer, carrier, next }: Lane, partition: number): Promise<void> {
+    const offset = { groupId: group, topic: topic.name, partition, metadata: carrier.id }
+    await producer?.commit({
+      records: [],
+      offsets: [{ ...offset, next: next.get(topic.name) as bigint }],
+    })
+  }
+
+  function cameRound(): void {
+    account.cameRound()
+    nextAccount?.cameRound()
+  }
+
   async function workThroughChunk(
     batch: Batch,
-    { topic, decoder, wants }: Input<V>,
+    input: Input<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
   ): Promise<void> {
@@ -404,94 +410,33 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     const startedAt = performance.now()
     using passage = enter(lane)
     failpoint('after-poll')
-    const wanted = wants ? chunk.filter((record) => wants(record, partition)) : chunk
-    await schemas.prepare(
-      decoder,
-      wanted.map((record) => record.value),
-      signal,
-    )
-    const received: Received<V>[] = []
-    const traced = new Map<number, Traced>()
-    let nextWanted = 0
-    const outcomes: (Outcome | undefined)[] = chunk.map((record, index) => {
-      if (record !== wanted[nextWanted]) return unwanted
-      nextWanted++
-      const parent = traceOf(record.headers)
-      const trace = parent && childOf(parent)
-      if (trace) traced.set(index, { parent, trace })
-      const value = decoder.decode(record.value)
-      if (value instanceof DecodeProblem) return deadLetter(value.reason, value.detail)
-      const { offset, timestampMs, key } = record
-      received.push({ offset, timestampMs, key, value, ...(trace ? { trace } : {}) })
-      return undefined
-    })
-    // From here the state in memory is ahead of what is committed, until the commit says otherwise.
+    const stage = { ...input, service, processor }
+    const decoded = await read(stage, partition, chunk, schemas, signal)
     stateAt.delete(partition)
-    const processed = received.length === 0 ? [] : await processor.process(partition, received)
-    if (processed.length !== received.length) {
-      throw new Error(
-        `${processed.length} outcomes for ${received.length} records: a bug in ${group}`,
-      )
-    }
-    let at = 0
-    const records: OutgoingRecord[] = []
-    const settled = chunk.map((record, index) => {
-      const outcome = outcomes[index] ?? (processed[at++] as Outcome)
-      switch (outcome.kind) {
-        case 'emit': {
-          const trace = traced.get(index)?.trace
-          for (const out of outcome.records) records.push(trace ? within(trace, out) : out)
-          break
-        }
-        case 'dead-letter':
-          records.push(
-            toDeadLetter(record, {
-              reason: outcome.reason,
-              detail: outcome.detail,
-              service: service.name,
-              topic: topic.name,
-              partition,
-            }),
-          )
-          break
-        case 'skip':
-          break
-        default:
-          outcome satisfies never
-      }
-      return outcome
-    })
-    if (processor.state)
-      for (const change of processor.state.changes(partition)) records.push(change)
-
+    const worked = await settle(stage, partition, decoded)
     const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
     lane.committing = true
     failpoint('after-process')
     const metadata = lane.carrier.id
+    const along = following?.along(partition, metadata, worked.written)
     await passage.commit({
-      records,
-      offsets: [{ groupId: group, topic: topic.name, partition, next, metadata }],
+      records: worked.written,
+      offsets: [{ groupId: group, topic: input.topic.name, partition, next, metadata }],
+      ...(along && { follow: along.follow }),
     })
     lane.committing = false
     failpoint('after-commit')
-    lane.next.set(topic.name, next)
+    lane.next.set(input.topic.name, next)
     if (processor.state) stateAt.set(partition, placeOf(lane.next))
-    const seconds = (performance.now() - startedAt) / 1000
-    account.committed({
-      topic,
-      partition,
-      chunk,
-      outcomes: settled,
-      written: records,
-      traced,
-      seconds,
-    })
+    account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
+    along?.committed()
   }
 
   async function closeLane(partition: number): Promise<void> {
     const lane = lanes.get(partition)
     if (lane === undefined) return
     lanes.delete(partition)
+    answered.set(partition, lane.next)
     await dropProducer(lane)
   }
 }
@@ -513,13 +458,6 @@ function enter(lane: Lane): Passage {
     [Symbol.dispose]: () => undefined,
   }
 }
-
-const unwanted = skip('unwanted')
-
-const within = (trace: TraceContext, record: OutgoingRecord): OutgoingRecord => ({
-  ...record,
-  headers: { ...record.headers, [traceHeader]: toTraceparent(trace) },
-})
 
 function reasonOf(error: unknown, lane: Lane | undefined): (typeof replacedBecause)[number] {
   if (isFenced(error)) return 'fenced'

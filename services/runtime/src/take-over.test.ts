@@ -110,3 +110,28 @@ test('fence - a call shares a fencing only if it has not begun', async () => {
   await last
   assert.equal(opened.length, 3)
 })
+
+test('takeOver - what our own carrier was told is waited for, its markers come later', async () => {
+  const kafka = await openKafka()
+  const carrier = await kafka.openTransactional('carrier-a', reach)
+  const first = await over(kafka, 'carrier-a')
+  await first.producer.commit({ records: [], offsets: [offset(1n, 'carrier-a')] })
+  await carrier.commit({ records: [], offsets: [offset(2n, 'carrier-a')] })
+  let stale = 3
+  const slow: Kafka = {
+    ...kafka,
+    committedOffset: async (...asked) =>
+      asked[1] === topic.name && stale-- > 0 ? 1n : kafka.committedOffset(...asked),
+  }
+  const { next } = await takeOver({
+    kafka: slow,
+    service,
+    topic,
+    alongside,
+    partition: 0,
+    fence: createFence(kafka, reach),
+    carrierId: 'carrier-a',
+    answered: new Map([[topic.name, 2n]]),
+  })
+  assert.equal(next.get(topic.name), 2n)
+})

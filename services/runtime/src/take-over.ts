@@ -6,6 +6,8 @@ import {
   type Service,
   type Topic,
 } from '@churnstream/topology'
+import { setTimeout as delay } from 'node:timers/promises'
+import { TransientError } from './errors.ts'
 import type { Kafka, Reach, TransactionalProducer } from './kafka.ts'
 
 /** Of the producer that takes a partition over; it writes until a carrier is named. */
@@ -28,7 +30,7 @@ export function reachOf(
       ...[...alike, ...letters].map((name) => ({ topic: name, partition })),
       ...gathered.map(({ name }) => ({ topic: name, partition: 0 })),
     ],
-    groupId: groupOf(service),
+    groupIds: [groupOf(service)],
   }
 }
 
@@ -45,11 +47,20 @@ export function carrierReachOf(
       .flatMap(({ partitions }) => partitions)
       .map((place) => [`${place.topic} ${place.partition}`, place] as const),
   )
-  return { partitions: [...places.values()], groupId: groupOf(service) }
+  return { partitions: [...places.values()], groupIds: [groupOf(service)] }
 }
+
+/** Of a carrier that serves both. */
+export const joinedReach = (one: Reach, other: Reach): Reach => ({
+  partitions: [...one.partitions, ...other.partitions],
+  groupIds: [...(one.groupIds ?? []), ...(other.groupIds ?? [])],
+})
 
 /** Fences a carrier by its id, and settles what it left. */
 export type Fence = (carrierId: string) => Promise<void>
+
+const seenWithinMs = 10_000
+const pollMs = 10
 
 export interface TakeOverOptions {
   readonly kafka: Kafka
@@ -61,6 +72,8 @@ export interface TakeOverOptions {
   readonly fence: Fence
   /** A carrier of whoever takes over, and opened before this call. */
   readonly carrierId?: string
+  /** By topic: what that carrier has committed, as it was told; it may be seen a moment later. */
+  readonly answered?: ReadonlyMap<string, bigint>
 }
 
 export interface TakenOver {
@@ -79,7 +92,7 @@ export interface TakenOver {
  * See docs/decisions/0122.
  */
 export async function takeOver(options: TakeOverOptions): Promise<TakenOver> {
-  const { kafka, service, topic, alongside = [], partition, fence, carrierId } = options
+  const { kafka, service, topic, alongside = [], partition, fence, carrierId, answered } = options
   const group = groupOf(service)
   const names = [topic, ...alongside].map(({ name }) => name)
   const producer = await kafka.openTransactional(
@@ -96,6 +109,17 @@ export async function takeOver(options: TakeOverOptions): Promise<TakenOver> {
     const next = new Map<string, bigint>()
     for (const name of names) {
       next.set(name, await kafka.committedOffset(group, name, partition))
+    }
+    // Whoever is fenced has its markers written by then; our own carrier goes on unfenced.
+    for (const [name, least] of (isNamed && answered) || []) {
+      const deadline = performance.now() + seenWithinMs
+      while ((next.get(name) as bigint) < least) {
+        if (performance.now() > deadline) {
+          throw new TransientError(`${group} stands before ${least} of ${name}-${partition}`)
+        }
+        await delay(pollMs)
+        next.set(name, await kafka.committedOffset(group, name, partition))
+      }
     }
     return { producer, next, isNamed }
   } catch (error) {

@@ -65,7 +65,7 @@ test('kafkajs - a group whose next record retention took ends and says so, and m
   await producer.send(records)
   await producer.close()
   const offset = { groupId: topic, topic, partition: 0, next: 1n }
-  const writer = await kafka.openTransactional(topic, { partitions: [], groupId: topic })
+  const writer = await kafka.openTransactional(topic, { partitions: [], groupIds: [topic] })
   await writer.commit({ records: [], offsets: [offset] })
   await writer.close()
   const { Kafka, logLevel } = loadKafkajs()

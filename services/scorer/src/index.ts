@@ -1,9 +1,11 @@
 // What do replaying and files of rows need of the scorer? All but its main.
 export { createS3Artifacts, type ArtifactStore } from './artifact.ts'
 export { bandOf, type Band } from './core/band.ts'
+export { scorerConfig } from './config.ts'
 export { createEngine, RunFailed } from './engine.ts'
 export { createGates, createRowGates, usualLimits, type AdmittedRows } from './gates.ts'
 export { createModels } from './models.ts'
+export { openScorer } from './open.ts'
 export { createScoreProcessor } from './processor.ts'
 export { ModelRefused } from './refused.ts'
 export { openRunner, type Runner } from './runner.ts'

@@ -190,7 +190,7 @@ module "observability" {
 
   services = {
     for name, service in module.service : name => {
-      port              = local.topology.services[name].port
+      port              = local.services[name].port
       security_group_id = service.security_group_id
       least             = local.replicas[name].least
     }

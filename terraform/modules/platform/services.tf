@@ -1,6 +1,14 @@
 # Which services run, each with what topology.json says it asks for and no more?
 
 locals {
+  services = merge(
+    {
+      for name, service in local.topology.services : name => service
+      if !(var.fused && contains(local.topology.fused.inPlaceOf, name))
+    },
+    var.fused ? local.topology.fused.services : {},
+  )
+
   databases = toset(["mlflow", "dagster", "registry", "churnstream"])
 
   # Known on ECS alone; nothing else asks for it.
@@ -87,14 +95,14 @@ locals {
   }
 
   policies = {
-    for name, service in local.topology.services : name => merge(
+    for name, service in local.services : name => merge(
       { kafka = module.kafka.policies[name] },
       [for dependency in service.reaches : local.of_dependency[dependency].policies]...
     )
   }
 
   replicas = {
-    for name, service in local.topology.services : name => {
+    for name, service in local.services : name => {
       least = min(service.replicas.least, var.most_replicas)
       most  = min(service.replicas.most, var.most_replicas)
     }
@@ -115,7 +123,7 @@ locals {
 
 module "service" {
   source   = "../service"
-  for_each = local.on_ecs ? local.topology.services : {}
+  for_each = local.on_ecs ? local.services : {}
 
   placement    = local.placement
   name         = each.key

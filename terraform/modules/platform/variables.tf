@@ -129,6 +129,12 @@ variable "most_replicas" {
   default     = 8
 }
 
+variable "fused" {
+  description = "Whether features and the scorer run in one process, in their place."
+  type        = bool
+  default     = false
+}
+
 variable "on_spot" {
   description = "Whether AWS may take away our services' tasks at two minutes' notice."
   type        = bool

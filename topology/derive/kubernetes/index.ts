@@ -1,8 +1,8 @@
 // Which manifests follow from the topology?
-import { kafkaTopics, kafkaUsers } from './kafka.ts'
+import { fusedUser, kafkaTopics, kafkaUsers } from './kafka.ts'
 import { toYaml } from './manifest.ts'
-import { listenerPeers, networkPolicies } from './network.ts'
-import { scalers } from './scalers.ts'
+import { fusedNetworkPolicy, listenerPeers, networkPolicies } from './network.ts'
+import { fusedScaler, scalers } from './scalers.ts'
 
 const folder = 'k8s/base/derived'
 
@@ -13,4 +13,5 @@ export const deriveKubernetes = (): [path: string, content: string][] => [
   [`${folder}/network-policies.yaml`, toYaml(networkPolicies())],
   [`${folder}/scalers.yaml`, toYaml(scalers())],
   [`${folder}/listener-peers.yaml`, toYaml([listenerPeers()])],
+  ['k8s/fused/derived.yaml', toYaml([...fusedUser(), ...fusedNetworkPolicy(), ...fusedScaler()])],
 ]

@@ -1,5 +1,5 @@
 // Which topics and users does Strimzi keep on the cluster?
-import { clusterTopics, principals, type AclRule } from '../../src/index.ts'
+import { clusterTopics, fused, principals, type AclRule, type Principal } from '../../src/index.ts'
 import { clusterName } from './cluster.ts'
 import type { Manifest } from './manifest.ts'
 
@@ -19,8 +19,13 @@ export const kafkaTopics = (): Manifest[] =>
 const keptByOperator = 'topic-admin'
 
 export const kafkaUsers = (): Manifest[] =>
+  usersOf(({ name }) => name !== keptByOperator && name !== fused.name)
+
+export const fusedUser = (): Manifest[] => usersOf(({ name }) => name === fused.name)
+
+const usersOf = (isOne: (principal: Principal) => boolean): Manifest[] =>
   principals()
-    .filter(({ name }) => name !== keptByOperator)
+    .filter(isOne)
     .map(({ name, grants }) => ({
       apiVersion,
       kind: 'KafkaUser',

@@ -1,5 +1,11 @@
 // Who may open a connection to whom? Everybody else may not.
-import { processes, services, type Dependency, type Process } from '../../src/index.ts'
+import {
+  fusedProcess,
+  processes,
+  services,
+  type Dependency,
+  type Process,
+} from '../../src/index.ts'
 import { clusterName, kafkaPort, otherNamespaces } from './cluster.ts'
 import type { Manifest } from './manifest.ts'
 import { labelsOf, mlflow, neighbours, schemaRegistry, type Neighbour } from './neighbours.ts'
@@ -61,6 +67,8 @@ const policy = (name: string, spec: Readonly<Record<string, unknown>>): Manifest
 
 const both = { policyTypes: ['Ingress', 'Egress'] }
 
+export const fusedNetworkPolicy = (): Manifest[] => [ofProcess(fusedProcess)]
+
 export function networkPolicies(): Manifest[] {
   return [
     policy('default-deny', { podSelector: {}, ...both }),
@@ -85,7 +93,7 @@ export function networkPolicies(): Manifest[] {
   ]
 }
 
-function ofProcess(process: Process): Manifest {
+function ofProcess(process: Omit<Process, 'id'>): Manifest {
   const { name, port, placement } = process
   const callers = [
     inNamespace(otherNamespaces.monitoring),
@@ -128,7 +136,8 @@ function ofNeighbour(neighbour: Neighbour): Manifest {
   })
 }
 
-const isTold = ({ placement }: Process): boolean => placement.reaches.includes('webhook')
+const isTold = ({ placement }: Pick<Process, 'placement'>): boolean =>
+  placement.reaches.includes('webhook')
 
 function callersOf({ name }: Neighbour): unknown[] {
   const callingProcesses = processes.filter(

@@ -1,5 +1,5 @@
 // When does a service get more replicas, and never more than it has partitions for?
-import { groupOf, processes, services, type Process } from '../../src/index.ts'
+import { fused, fusedProcess, groupOf, processes, services, type Process } from '../../src/index.ts'
 import { bootstrapServers, clusterCaSecret, userSecretPrefix } from './cluster.ts'
 import type { Manifest } from './manifest.ts'
 
@@ -15,14 +15,18 @@ const settleSeconds = { stateful: 1800, stateless: 900 } as const
 const stepSeconds = { stateful: 300, stateless: 120 } as const
 
 /** Names keep their place between replacements: at most one process of a name, so of a report. */
-const namedPods: readonly string[] = [services.features.name, services.scorer.name]
+const namedPods: readonly string[] = [services.features, services.scorer, fused].map(
+  ({ name }) => name,
+)
 export const workloadKindOf = (name: string): 'StatefulSet' | 'Deployment' =>
   namedPods.includes(name) ? 'StatefulSet' : 'Deployment'
 
 export const scalers = (): Manifest[] => [
   ...authentication(),
-  ...processes.filter(({ consumes }) => consumes.length > 0).map(scaledObject),
+  ...processes.filter(({ consumes }) => consumes.length > 0).map((one) => scaledObject(one)),
 ]
+
+export const fusedScaler = (): Manifest[] => [scaledObject(fusedProcess, fused.first)]
 
 /** A Secret of Strimzi's holds the password and not the name. */
 function authentication(): Manifest[] {
@@ -48,7 +52,10 @@ function authentication(): Manifest[] {
   return [name, references]
 }
 
-function scaledObject(service: Process): Manifest {
+function scaledObject(
+  service: Omit<Process, 'id'>,
+  member: Pick<Process, 'name'> = service,
+): Manifest {
   const { name, consumes, state, placement } = service
   const { least, most } = placement.replicas
   const kind = state.length > 0 ? 'stateful' : 'stateless'
@@ -82,7 +89,7 @@ function scaledObject(service: Process): Manifest {
         type: 'kafka',
         metadata: {
           bootstrapServers,
-          consumerGroup: groupOf(service),
+          consumerGroup: groupOf(member),
           topic: topic.name,
           lagThreshold: String(lagThreshold),
           offsetResetPolicy: 'earliest',

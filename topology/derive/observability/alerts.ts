@@ -6,6 +6,7 @@ import {
   monitorMetrics as monitor,
   scorerMetrics as scorer,
   everyServiceMetrics as every,
+  fused,
   processIds,
   services,
   topics,
@@ -15,7 +16,7 @@ import type { Alert } from './alert.ts'
 import { burnAlertsOf, serviceLevels } from './slo.ts'
 
 const all: readonly Service[] = Object.values(services)
-const jobs = processIds.map((id) => services[id].name).join('|')
+const jobs = [...processIds.map((id) => services[id]), fused].map(({ name }) => name).join('|')
 const flows = all.flatMap(({ name, consumes }) => consumes.map((topic) => ({ name, topic })))
 const { features } = services
 const activity = topics.playerActivity.name

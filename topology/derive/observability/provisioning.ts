@@ -1,6 +1,6 @@
 // How do Prometheus and Grafana come to know us, from compose and on Kubernetes?
 import { stringify } from 'yaml'
-import { processIds, services } from '../../src/index.ts'
+import { fused, processIds, services } from '../../src/index.ts'
 import { datasource, toDashboard, type Board } from './board.ts'
 import { header, ruleGroups } from './rules.ts'
 
@@ -15,10 +15,11 @@ export const prometheusYaml = (): string =>
   toYaml({
     global: { scrape_interval: '15s', evaluation_interval: '15s' },
     rule_files: ['rules.yml'],
-    scrape_configs: processIds.map((id) => {
-      const { name, port } = services[id]
-      return { job_name: name, dns_sd_configs: [{ names: [name], type: 'A', port }] }
-    }),
+    // A name that stands for nobody has no targets: whichever way features and the scorer run.
+    scrape_configs: [...processIds.map((id) => services[id]), fused].map(({ name, port }) => ({
+      job_name: name,
+      dns_sd_configs: [{ names: [name], type: 'A', port }],
+    })),
   })
 
 /** An exemplar's trace id leads to a datasource of this uid, where spans are exported to one. */

@@ -1,9 +1,9 @@
 // Who does the work, and how is each started?
-import { groupOf, services, topics } from '@churnstream/topology'
+import { fused, groupOf, hosts, services, topics } from '@churnstream/topology'
 import { freePorts } from '@churnstream/topology/local'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ours, type Guarantee, type Setting, type Task } from './figures.ts'
+import { ours, oursFused, type Guarantee, type Setting, type Task } from './figures.ts'
 import { pythonFolder, type Installation, type Java } from './installation.ts'
 import type { Lab } from './lab.ts'
 
@@ -29,6 +29,8 @@ export interface Started {
   readonly inTopic: string
   /** The consumer groups; the first one reads the input. */
   readonly groups: readonly [string, ...string[]]
+  /** Groups without members, whose offsets it moves too. */
+  readonly alsoMoves?: readonly string[]
   /** Of the cluster, and empty at the start: nobody else's. */
   readonly ownTopics: readonly string[]
   /** The processes are members of one group, of these further topics too, and begin together. */
@@ -54,14 +56,18 @@ const scorerGroup = groupOf(services.scorer)
 /** What ours writes in F; in S only the last. */
 const made = [topics.playerState, topics.playerOutcomes, topics.featureVectors, topics.churnScores]
 
-const outputs = { features: topics.featureVectors, scorer: topics.churnScores } as const
+const outputs = {
+  features: topics.featureVectors,
+  scorer: topics.churnScores,
+  fused: topics.churnScores,
+} as const
 
 /** One of ours, as it is deployed. */
 export async function serviceProcess(
   id: keyof typeof outputs,
   variables: Readonly<Record<string, string>>,
 ): Promise<Process> {
-  const { name } = services[id]
+  const { name } = hosts[id]
   const [port] = await freePorts(1)
   return {
     name,
@@ -72,7 +78,7 @@ export async function serviceProcess(
   }
 }
 
-/** As deployed: each service a process, in their topics and groups. One that is fused is another row. */
+/** As deployed: each service a process, in their topics and groups. */
 const churnstream: Contender = {
   name: ours,
   tasks: ['S', 'F'],
@@ -112,6 +118,23 @@ export const replicasOf = (
     }
   },
 })
+
+/** The two services of F in one process and one transaction; the vectors are written all the same. */
+const churnstreamFused: Contender = {
+  name: oursFused,
+  tasks: ['F'],
+  guarantees: ['exactly-once'],
+  missing: () => undefined,
+  async start(lab) {
+    return {
+      processes: [await serviceProcess('fused', lab.variables)],
+      inTopic: inputs.F.name,
+      groups: [groupOf(fused.first)],
+      alsoMoves: [groupOf(fused.second)],
+      ownTopics: made.map(({ name }) => name),
+    }
+  },
+}
 
 const missingOf = (part: Java | string | { readonly missing: string }): string | undefined =>
   typeof part === 'object' && 'missing' in part ? part.missing : undefined
@@ -184,6 +207,7 @@ const inJava = (main: string) => ({
 
 export const contenders: readonly Contender[] = [
   churnstream,
+  churnstreamFused,
   peer('kafka-streams', { tasks: ['S', 'F'], ...inJava('StreamsScorer') }),
   peer('java-plain', { tasks: ['S', 'F'], ...inJava('PlainScorer') }),
   peer('quix', {

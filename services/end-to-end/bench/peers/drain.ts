@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Contender } from './contenders.ts'
 import { Check, type Expected } from './expected.ts'
 import {
-  ours,
+  isOurs,
   windowOf,
   type RunResult,
   type Sample,
@@ -71,7 +71,7 @@ const outTopicsOf = (stages: readonly Stage[]): Set<string> =>
 type Asked = Pick<Setting, 'contender' | 'task'>
 
 const expectedOf = ({ expected }: Lab, { contender, task }: Asked): Expected =>
-  expected[contender === ours && task === 'F' ? 'ours in F' : task]
+  expected[isOurs(contender) && task === 'F' ? 'ours in F' : task]
 
 async function untilDrained({ running }: Lab, run: Drained, inputs: number): Promise<Sample[]> {
   const { kafka, stages, outTopic } = run

@@ -44,6 +44,8 @@ export interface Figure extends Setting {
 }
 
 export const ours = 'churnstream'
+export const oursFused = 'churnstream-fused'
+export const isOurs = (contender: string): boolean => [ours, oursFused].includes(contender)
 
 /** What stood in the outputs, and what the processes had cost, at one instant. */
 export interface Sample {

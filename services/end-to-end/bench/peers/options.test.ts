@@ -14,7 +14,13 @@ const usual = {
 test('toPeersOptions - takes all, or a list of what there is, S before F', () => {
   const options = toPeersOptions({ ...usual, task: 'F,S', cores: '2,1', load: 'drain,250' })
   assert.deepEqual(options.tasks, ['S', 'F'])
-  assert.deepEqual(options.contenders, ['churnstream', 'kafka-streams', 'java-plain', 'quix'])
+  assert.deepEqual(options.contenders, [
+    'churnstream',
+    'churnstream-fused',
+    'kafka-streams',
+    'java-plain',
+    'quix',
+  ])
   assert.deepEqual(options.guarantees, ['exactly-once'])
   assert.deepEqual(options.cores, [1, 2])
   assert.deepEqual(options.loads, ['drain', 250])
@@ -23,7 +29,10 @@ test('toPeersOptions - takes all, or a list of what there is, S before F', () =>
 
 test('toPeersOptions - refuses what there is not, and says what there is', () => {
   const refused = [
-    [{ contender: 'flink' }, /--contender takes all, or of: churnstream, kafka-streams/],
+    [
+      { contender: 'flink' },
+      /--contender takes all, or of: churnstream, churnstream-fused, kafka-streams/,
+    ],
     [{ task: 'S,G' }, /--task takes all, or of: S, F/],
     [{ cores: '3' }, /of: 1, 2/],
     [{ load: 'drain,0' }, /--load takes drain, or events a second/],

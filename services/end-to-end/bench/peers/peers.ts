@@ -3,6 +3,7 @@ import { messageOf } from '@churnstream/runtime'
 import { contenders, type Contender } from './contenders.ts'
 import { drain } from './drain.ts'
 import {
+  isOurs,
   ours,
   toFigure,
   toTable,
@@ -18,7 +19,7 @@ import { measureLimits } from './limits.ts'
 import { openLoop } from './open-loop.ts'
 import type { Part } from './parts.ts'
 import { pin } from './process-cost.ts'
-import { partsOfOurs } from './profiled.ts'
+import { partsOf } from './profiled.ts'
 import { processors } from './run.ts'
 
 export interface PeersOptions {
@@ -85,11 +86,14 @@ export async function benchPeers(options: PeersOptions): Promise<Comparison> {
         for (let round = 0; round < options.runs; round++) {
           for (const entry of entries) await measure(lab, entry, leftOut, onProgress)
         }
-        const isOurs = entries.some(({ contender }) => contender.name === ours)
-        if (isDrain && isOurs && parts[task] === undefined) {
-          onProgress(`${task}, ${ours}: once more, under a profiler`)
-          parts[task] = await partsOfOurs(lab, task, count)
+        if (!isDrain || entries.length === 0 || parts[task] !== undefined) continue
+        const own: Record<string, Record<Part, number>> = {}
+        for (const contender of chosen.filter(({ name }) => isOurs(name))) {
+          if (!contender.tasks.includes(task)) continue
+          onProgress(`${task}, ${contender.name}: once more, under a profiler`)
+          Object.assign(own, await partsOf(lab, contender, task, count))
         }
+        parts[task] = own
       }
     }
   }

@@ -1,21 +1,21 @@
 // What does each part of the work cost our services?
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { contenders, type Contender } from './contenders.ts'
+import type { Contender } from './contenders.ts'
 import { drainAll } from './drain.ts'
-import { ours, type Task, type Window } from './figures.ts'
+import type { Task, Window } from './figures.ts'
 import type { Lab } from './lab.ts'
 import { secondsByPart, shared, type CpuProfile, type Part } from './parts.ts'
 import { startRun } from './run.ts'
 
 /** CPU seconds per million events, by process; of the window of one drain, under a profiler. */
-export async function partsOfOurs(
+export async function partsOf(
   lab: Lab,
+  plain: Contender,
   task: Task,
   cores: 1 | 2,
 ): Promise<Record<string, Record<Part, number>>> {
-  const plain = contenders.find(({ name }) => name === ours) as Contender
-  const folderOf = (name: string): string => join(lab.dataDir, 'profiles', task, name)
+  const folderOf = (name: string): string => join(lab.dataDir, 'profiles', task, plain.name, name)
   const underProfiler: Contender = {
     ...plain,
     async start(...given) {
@@ -32,7 +32,7 @@ export async function partsOfOurs(
   let pids: Readonly<Record<string, number>>
   {
     await using run = await startRun(lab, underProfiler, setting, 'start')
-    drained = await drainAll(lab, run, { contender: ours, task })
+    drained = await drainAll(lab, run, { contender: plain.name, task })
     pids = run.pids
   }
   // Profiles have the clock of the whole machine.

@@ -41,13 +41,10 @@ export async function startRun(
   const kafka = lab.openKafka()
   cleanUp.defer(() => kafka.close())
   const id = `${contender.name}-${Date.now()}`
-  const { processes, inTopic, groups, ownTopics, together } = await contender.start(
-    lab,
-    setting,
-    id,
-  )
+  const started = await contender.start(lab, setting, id)
+  const { processes, inTopic, groups, alsoMoves = [], ownTopics, together } = started
   const outTopic = { ...topics.churnScores, name: (processes.at(-1) as Process).outTopic }
-  await forgetGroups(lab, groups)
+  await forgetGroups(lab, [...groups, ...alsoMoves])
   await emptyTopics(lab, kafka, ownTopics)
   const before = new Set(await admin.listTopics())
   cleanUp.defer(async () => {

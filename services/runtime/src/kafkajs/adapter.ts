@@ -310,13 +310,16 @@ class KafkajsTransactionalProducer implements TransactionalProducer {
     this.#id = id
   }
 
-  commit({ records, offsets = [], follow }: Transaction): Promise<void> {
-    return attempt(`committing as ${this.#id}`, async () => {
+  async commit({ records, offsets = [], follow }: Transaction): Promise<void> {
+    const what = `committing as ${this.#id}`
+    // Records first, offsets last: a transaction that begins with its offset is not retried well.
+    const { transaction, placed } = await attempt(what, async () => {
       const transaction = this.#next ?? (await this.#producer.transaction())
       this.#next = undefined
-      // Records first, offsets last: a transaction that begins with its offset is not retried well.
-      const sent = await sendAll(transaction, records)
-      const more = await follow?.(placesOf(records, sent))
+      return { transaction, placed: placesOf(records, await sendAll(transaction, records)) }
+    })
+    const more = await follow?.(placed)
+    await attempt(what, async () => {
       if (more) await sendAll(transaction, more.records)
       failpoint('after-produce')
       const all = more?.offsets === undefined ? offsets : [...offsets, ...more.offsets]

@@ -438,7 +438,10 @@ const settling: [TransactionState | undefined, string[]][] = [
 ]
 
 test('initProducerId - writes the last decision once more wherever the id may reach, and waits for it', async () => {
-  reachOf.set('app.group.in.0', { partitions: [{ topic: 'out', partition: 0 }], groupId: 'group' })
+  reachOf.set('app.group.in.0', {
+    partitions: [{ topic: 'out', partition: 0 }],
+    groupIds: ['group'],
+  })
   try {
     for (const [state, ended] of settling) {
       const fake = scriptedCluster({}, state)

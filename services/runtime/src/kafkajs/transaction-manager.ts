@@ -309,7 +309,10 @@ export function transactionManagers({ Encoder }: Internals, backoff = DEFAULT_BA
     // (TransactionMarkerChannelManager, Kafka 4.3.1), which a broker that comes back from a crash
     // meets. The records stay open, and the next transaction of the producer would decide over them.
     // So the decision that was taken is written once more, to every partition it may concern.
-    async function settle({ partitions, groupId }: Reach, wasCommitted: boolean): Promise<void> {
+    async function settle(
+      { partitions, groupIds = [] }: Reach,
+      wasCommitted: boolean,
+    ): Promise<void> {
       const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, places]) => ({
         topic,
         partitions: places.map(({ partition }) => partition),
@@ -317,7 +320,7 @@ export function transactionManagers({ Encoder }: Internals, backoff = DEFAULT_BA
       const ask = (send: (broker: Broker) => Promise<unknown>) =>
         askUntilAnswered(findTransactionCoordinator, send, ASK_AGAIN_OFFSETS, () => undefined)
       await ask((broker) => broker.addPartitionsToTxn({ ...identity(), topics }))
-      if (groupId !== undefined) {
+      for (const groupId of groupIds) {
         await ask((broker) => broker.addOffsetsToTxn({ ...identity(), groupId }))
       }
       await ask((broker) => broker.endTxn({ ...identity(), transactionResult: wasCommitted }))
