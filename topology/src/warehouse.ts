@@ -112,6 +112,9 @@ export const connectSecrets = { folder: '/run/secrets', warehousePassword: 'ware
 /** What Iceberg's tasks and their coordinator tell each other. */
 export const icebergControlTopic = `${connectPrefix}${warehouse}-iceberg-control`
 
+/** How late Iceberg's first commit may be. Each start answers once more what was asked in it. */
+const icebergLookBack = 'PT6H'
+
 /** The table in S3; it only grows, each record once. */
 const icebergTable = {
   name: 'iceberg',
@@ -162,10 +165,14 @@ function icebergSettings(): Record<string, string> {
     'iceberg.control.commit.interval-ms': '${env:WAREHOUSE_COMMIT_INTERVAL_MS}',
     'iceberg.kafka.bootstrap.servers': '${env:KAFKA_BOOTSTRAP_SERVERS}',
     'iceberg.kafka.session.timeout.ms': '10000',
+    // From the newest, a coordinator that has never committed would not see which files were written
+    // before it started, and their rows would be lost. See docs/decisions/0120.
+    'iceberg.kafka.auto.offset.reset': `by_duration:${icebergLookBack}`,
     'iceberg.catalog': warehouse,
     'iceberg.catalog.catalog-impl': 'org.apache.iceberg.jdbc.JdbcCatalog',
     'iceberg.catalog.jdbc.schema-version': 'V1',
-    'iceberg.catalog.uri': '${env:WAREHOUSE_JDBC_URL}',
+    // A commit that waits for an answer for ever holds up all others, and fails nothing.
+    'iceberg.catalog.uri': '${env:WAREHOUSE_JDBC_URL}&socketTimeout=60',
     'iceberg.catalog.jdbc.user': '${env:WAREHOUSE_USER}',
     'iceberg.catalog.jdbc.password': passwordReference,
     'iceberg.catalog.warehouse': '${env:WAREHOUSE_S3_LOCATION}',
