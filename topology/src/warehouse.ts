@@ -285,7 +285,9 @@ export const workerSettings: Readonly<Record<string, string>> = {
   'status.storage.replication.factor': '-1',
   'key.converter': 'org.apache.kafka.connect.storage.StringConverter',
   'value.converter': 'org.apache.kafka.connect.converters.ByteArrayConverter',
-  'offset.flush.interval.ms': '5000',
+  // Where nothing comes in, Iceberg's task also looks this often for what its coordinator asks, and
+  // needs about eight looks before it has joined the group in which it is asked.
+  'offset.flush.interval.ms': '1000',
   // By manifests alone: to look into every class takes many seconds of each start.
   'plugin.discovery': 'service_load',
   listeners: '${env:CONNECT_LISTENERS}',

@@ -49,7 +49,8 @@ const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-warehouse-'))
 const log = createLog('warehouse-test', 'silent')
 /**
  * Twice what it may take where nothing else runs: a worker that was killed is missed for 10 s, a
- * commit begins each 5 s, is answered within 5 s, and given up after 30 s when nobody answers.
+ * commit begins each 5 s, is given up after 30 s when nobody answers, and answered by the next task
+ * within 10 s of its start.
  */
 const boundMs = 120_000
 const mainFile = join(import.meta.dirname, '..', 'src', 'main.ts')
