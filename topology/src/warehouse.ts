@@ -156,6 +156,8 @@ function icebergSettings(): Record<string, string> {
     ...deadLettersOf(icebergTable),
     'iceberg.tables': `${warehouse}.score_history`,
     'iceberg.tables.auto-create-enabled': 'true',
+    // Else its manifests name players, the first and the last of each file.
+    'iceberg.tables.auto-create-props.write.metadata.metrics.column.player_id': 'none',
     'iceberg.tables.evolve-schema-enabled': 'true',
     'iceberg.tables.default-partition-by': 'month(as_of)',
     'iceberg.control.topic': icebergControlTopic,

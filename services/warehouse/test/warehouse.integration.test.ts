@@ -485,6 +485,9 @@ test('S3 - an Iceberg table holds each committed record once, after all of that'
     return (await catalogue.rows()) === causes.length
   })
   assert.ok((await catalogue.columns()).includes('campaign'))
+  // No bounds of it: manifests would name players.
+  const { 'write.metadata.metrics.column.player_id': metrics } = await catalogue.properties()
+  assert.equal(metrics, 'none')
 })
 
 /** What Iceberg's catalogue says of the table, and the metadata that it points to. */
@@ -492,6 +495,7 @@ function createJdbcCatalogue() {
   interface Metadata {
     'current-snapshot-id': number
     'current-schema-id': number
+    properties: Record<string, string>
     snapshots: { 'snapshot-id': number; summary: Record<string, string> }[]
     schemas: { 'schema-id': number; fields: { name: string }[] }[]
   }
@@ -515,6 +519,7 @@ function createJdbcCatalogue() {
       )
       return Number(current?.summary['total-records'] ?? 0)
     },
+    properties: async () => (await metadata())?.properties ?? {},
     async columns(): Promise<string[]> {
       const found = await metadata()
       const current = found?.schemas.find(
