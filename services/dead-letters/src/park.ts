@@ -1,9 +1,10 @@
 // How does a partition get past a record that stops its service?
 import {
   FatalError,
-  reachOf,
+  carrierReachOf,
+  createFence,
+  takeOver,
   toDeadLetter,
-  transactionalIdOf,
   type ConsumedRecord,
   type Kafka,
 } from '@churnstream/runtime'
@@ -28,10 +29,15 @@ export async function park(kafka: Kafka, place: Place, because: string): Promise
   const group = groupOf(service)
   const [first = topic] = service.consumes
   // A service's lane is named by its first topic, whichever of its topics the record is of.
-  const producer = await kafka.openTransactional(
-    transactionalIdOf(service, first, partition),
-    reachOf(service, first, partition, service.consumes.slice(1)),
-  )
+  const alongside = service.consumes.slice(1)
+  const { producer } = await takeOver({
+    kafka,
+    service,
+    topic: first,
+    alongside,
+    partition,
+    fence: createFence(kafka, carrierReachOf(service, first, alongside)),
+  })
   try {
     // Only now is nobody else moving it.
     const record = await standsAt(kafka, service, topic, place)
@@ -45,7 +51,7 @@ export async function park(kafka: Kafka, place: Place, because: string): Promise
     })
     const next = record.offset + 1n
     const moved = { groupId: group, topic: topic.name, partition, next }
-    await producer.commit({ records: [letter], offset: moved })
+    await producer.commit({ records: [letter], offsets: [moved] })
   } finally {
     await producer.close()
   }

@@ -31,9 +31,10 @@ export interface Mutation {
 
 const run = 'services/runtime/src/run.ts'
 const commit = `    failpoint('after-process')
-    await lane.producer.commit({
+    const metadata = lane.carrier.id
+    await passage.commit({
       records,
-      offset: { groupId: group, topic: topic.name, partition, next },
+      offsets: [{ groupId: group, topic: topic.name, partition, next, metadata }],
     })`
 
 export const mutations: readonly Mutation[] = [
@@ -45,12 +46,13 @@ export const mutations: readonly Mutation[] = [
       {
         file: run,
         from: commit,
-        to: `    await lane.producer.commit({
+        to: `    const metadata = lane.carrier.id
+    await passage.commit({
       records: [],
-      offset: { groupId: group, topic: topic.name, partition, next },
+      offsets: [{ groupId: group, topic: topic.name, partition, next, metadata }],
     })
     failpoint('after-process')
-    await lane.producer.commit({ records })`,
+    await enter(lane).commit({ records })`,
       },
     ],
   },
@@ -133,11 +135,27 @@ ${commit}`,
         to: '',
       },
       {
+        file: 'services/runtime/src/carrier.ts',
+        from: '      brokenBy = error\n',
+        to: '',
+      },
+      {
         file: 'services/runtime/src/kafkajs/transaction-manager.ts',
         from: '          throw failed(method, cause, NOTHING_REFUSED)',
         to: `          transaction = newTransaction()
           state = 'ready'
           throw cause`,
+      },
+    ],
+  },
+  {
+    name: 'the carrier of a former owner is not fenced',
+    fault: 'features frozen past its session, another takes over',
+    changes: [
+      {
+        file: 'services/runtime/src/take-over.ts',
+        from: '    await Promise.all([...named].map(fence))\n',
+        to: '',
       },
     ],
   },

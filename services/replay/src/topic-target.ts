@@ -141,7 +141,7 @@ export function openTopicTarget(options: {
     const commit = async (records: OutgoingRecord[], nextOffset: number): Promise<void> => {
       // Files have no offsets; their place is told by the scores alone.
       const offset = { groupId: runGroupOf(id), topic: input, partition, next: BigInt(nextOffset) }
-      await producer.commit(isOfTopic ? { records, offset } : { records })
+      await producer.commit(isOfTopic ? { records, offsets: [offset] } : { records })
       failpoint('after-commit')
     }
     return {

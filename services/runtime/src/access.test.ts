@@ -2,7 +2,7 @@
 import { aclRules, services, type Service } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { reachOf, transactionalIdOf } from './run.ts'
+import { reachOf, transactionalIdOf } from './take-over.ts'
 
 test('aclRules - a lane may write all that its transactions reach, under its id', () => {
   for (const service of Object.values(services) as Service[]) {

@@ -152,7 +152,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     for (const [index, value] of ['a', 'b', 'c'].entries()) {
       await producer.commit({
         records: [record(topic, 0, value), record(topic, 1, value)],
-        offset: { groupId: group, topic, partition: 0, next: BigInt(index + 1) },
+        offsets: [{ groupId: group, topic, partition: 0, next: BigInt(index + 1) }],
       })
     }
     await producer.close()
@@ -165,11 +165,64 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
     const group = `group-${randomUUID()}`
     const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
     for (const next of [5n, 6n]) {
-      await producer.commit({ records: [], offset: { groupId: group, topic, partition: 1, next } })
+      await producer.commit({
+        records: [],
+        offsets: [{ groupId: group, topic, partition: 1, next }],
+      })
     }
     await producer.close()
     assert.equal(await kafka.committedOffset(group, topic, 1), 6n)
   })
+
+  promise('a text is kept beside each offset of a transaction', async ({ kafka }, topic) => {
+    const groupId = `group-${randomUUID()}`
+    assert.equal(await kafka.committedMetadata(groupId, topic, 0), '')
+    const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
+    const offset = { groupId, topic, next: 1n }
+    await producer.commit({
+      records: [],
+      offsets: [
+        { ...offset, partition: 0, metadata: 'ü' },
+        { ...offset, partition: 1 },
+      ],
+    })
+    await producer.close()
+    await until('both offsets', async () => (await kafka.committedOffset(groupId, topic, 1)) === 1n)
+    assert.equal(await kafka.committedOffset(groupId, topic, 0), 1n)
+    assert.equal(await kafka.committedMetadata(groupId, topic, 0), 'ü')
+    assert.equal(await kafka.committedMetadata(groupId, topic, 1), '')
+  })
+
+  promise(
+    'what follows goes in with what it follows, and knows its place',
+    async (under, topic) => {
+      const { kafka } = under
+      const groupId = `group-${randomUUID()}`
+      const producer = await kafka.openTransactional(`id-${topic}`, reachOf(topic))
+      for (const next of [1n, 2n]) {
+        await producer.commit({
+          records: [record(topic, 0, 'a'), record(topic, 1, 'x'), record(topic, 0, 'b')],
+          offsets: [{ groupId, topic, partition: 0, next }],
+          follow: async (placed) => ({
+            records: [record(topic, 1, placed.map(({ offset }) => offset).join(' '))],
+            offsets: [{ groupId, topic, partition: 1, next }],
+          }),
+        })
+      }
+      await producer.close()
+      await until(
+        'both offsets',
+        async () => (await kafka.committedOffset(groupId, topic, 1)) === 2n,
+      )
+      assert.equal(await kafka.committedOffset(groupId, topic, 0), 2n)
+      const found = { 0: await readAll(kafka, topic, 0), 1: await readAll(kafka, topic, 1) }
+      assert.deepEqual(textsOf(found[1]).filter((text) => text === 'x').length, 2)
+      const told = textsOf(found[1]).filter((text) => text !== 'x')
+      const [a = 0n, b, c, d] = found[0].map(({ offset }) => offset)
+      const [x, , y] = found[1].map(({ offset }) => offset)
+      assert.deepEqual(told, [`${a} ${x} ${b}`, `${c} ${y} ${d}`])
+    },
+  )
 
   promise('a producer opened again goes on where the one before ended', async (under, topic) => {
     const { kafka } = under
@@ -179,7 +232,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
       const producer = await kafka.openTransactional(`id-${topic}`, reach)
       assert.equal(await kafka.committedOffset(groupId, topic, 0), next - 1n)
       const offset = { groupId, topic, partition: 0, next }
-      await producer.commit({ records: [record(topic, 0, String(next))], offset })
+      await producer.commit({ records: [record(topic, 0, String(next))], offsets: [offset] })
       await producer.close()
     }
     // A commit is answered before its markers are written.
@@ -227,7 +280,7 @@ export function kafkaContract(name: string, open: () => Promise<KafkaUnderTest>)
             const last = (batch.records.at(-1) as ConsumedRecord).offset
             await writer.commit({
               records: [],
-              offset: { groupId, topic, partition: 0, next: last + 1n },
+              offsets: [{ groupId, topic, partition: 0, next: last + 1n }],
             })
             batch.resolve(last)
           },

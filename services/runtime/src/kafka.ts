@@ -70,10 +70,21 @@ export interface GroupConsumer {
   stop(): Promise<void>
 }
 
+/** What a group has done of a partition. */
+export interface CommittedOffset {
+  readonly groupId: string
+  readonly topic: string
+  readonly partition: number
+  readonly next: bigint
+  /** A text that is kept beside it. */
+  readonly metadata?: string
+}
+
 export interface Transaction {
   readonly records: readonly OutgoingRecord[]
-  /** What the group has done once this transaction is visible. */
-  readonly offset?: { groupId: string; topic: string; partition: number; next: bigint }
+  readonly offsets?: readonly CommittedOffset[]
+  /** What else goes in, once it is known where the records will stand. */
+  readonly follow?: (placed: readonly Placed[]) => Promise<Omit<Transaction, 'follow'>>
 }
 
 /**
@@ -82,7 +93,7 @@ export interface Transaction {
  */
 export interface TransactionalProducer {
   /**
-   * Records and offset in one transaction, or nothing. A throw means the outcome is unknown: close
+   * Records and offsets in one transaction, or nothing. A throw means the outcome is unknown: close
    * this producer, open another with the same id, and read the committed offset again.
    */
   commit(transaction: Transaction): Promise<void>
@@ -135,6 +146,8 @@ export interface Kafka {
   openProducer(): Promise<Producer>
   /** The group's committed next offset; where it never committed, the partition's first offset. */
   committedOffset(groupId: string, topic: string, partition: number): Promise<bigint>
+  /** What was committed beside that offset; empty unless something was. */
+  committedMetadata(groupId: string, topic: string, partition: number): Promise<string>
   /** The oldest offset that retention has left of each partition, in partition order. */
   firstOffsets(topic: string): Promise<bigint[]>
   /** One past the last offset of each partition, in partition order. */

@@ -2,6 +2,7 @@
 import { FatalError, TransientError } from './errors.ts'
 import type {
   Batch,
+  CommittedOffset,
   ConsumedRecord,
   ConsumeOptions,
   Follower,
@@ -31,7 +32,7 @@ const fetchRecords = 500
 /** A cluster in memory: partitions, groups, committed offsets and producer epochs. */
 export class MemoryCluster {
   readonly #topics = new Map<string, ConsumedRecord[][]>()
-  readonly #offsets = new Map<string, bigint>()
+  readonly #offsets = new Map<string, CommittedOffset>()
   readonly #epochs = new Map<string, number>()
   readonly #groups = new Map<string, Member[]>()
   readonly #waiting = new Set<() => void>()
@@ -46,8 +47,10 @@ export class MemoryCluster {
       openProducer: async () => this.#openProducer(),
       committedOffset: async (group, topic, partition) => {
         this.#partition(topic, partition)
-        return this.#offsets.get(offsetKey(group, topic, partition)) ?? 0n
+        return this.#committed(group, topic, partition)
       },
+      committedMetadata: async (group, topic, partition) =>
+        this.#offsets.get(offsetKey(group, topic, partition))?.metadata ?? '',
       firstOffsets: async (topic) => this.#partitions(topic).map(() => 0n),
       endOffsets: async (topic) => this.#partitions(topic).map((log) => BigInt(log.length)),
       read: (topic, partition, from, end) => this.#read(topic, partition, from, end),
@@ -89,6 +92,10 @@ export class MemoryCluster {
     return log
   }
 
+  #committed(group: string, topic: string, partition: number): bigint {
+    return this.#offsets.get(offsetKey(group, topic, partition))?.next ?? 0n
+  }
+
   #append(records: readonly OutgoingRecord[]): Placed[] {
     for (const { topic, partition } of records) this.#partition(topic, partition)
     const placed = records.map((record) => {
@@ -110,21 +117,33 @@ export class MemoryCluster {
     return placed
   }
 
+  /** Where they will stand, if nobody else appends meanwhile: a partition's lane is its one writer. */
+  #placesOf(records: readonly OutgoingRecord[]): Placed[] {
+    const ahead = new Map<ConsumedRecord[], bigint>()
+    return records.map(({ topic, partition }) => {
+      const log = this.#partition(topic, partition)
+      const offset = ahead.get(log) ?? BigInt(log.length)
+      ahead.set(log, offset + 1n)
+      return { partition, offset }
+    })
+  }
+
   #openTransactional(id: string): TransactionalProducer {
     const epoch = (this.#epochs.get(id) ?? 0) + 1
     this.#epochs.set(id, epoch)
     let usable = true
     return {
-      commit: async ({ records, offset }) => {
+      commit: async ({ records, offsets = [], follow }) => {
         if (!usable) throw new TransientError(`producer ${id} is closed`)
         await Promise.resolve()
         usable = false
         if (this.#epochs.get(id) !== epoch) throw new TransientError(`producer ${id} is fenced`)
         this.failpoint('before-commit', id)
-        this.#append(records)
-        if (offset) {
-          const key = offsetKey(offset.groupId, offset.topic, offset.partition)
-          this.#offsets.set(key, offset.next)
+        const more = await follow?.(this.#placesOf(records))
+        if (this.#epochs.get(id) !== epoch) throw new TransientError(`producer ${id} is fenced`)
+        this.#append([...records, ...(more?.records ?? [])])
+        for (const offset of [...offsets, ...(more?.offsets ?? [])]) {
+          this.#offsets.set(offsetKey(offset.groupId, offset.topic, offset.partition), offset)
         }
         this.failpoint('after-commit', id)
         usable = true
@@ -221,7 +240,7 @@ export class MemoryCluster {
     const place = `${topic} ${partition}`
     const sought = member.sought.get(place)
     member.sought.delete(place)
-    const committed = this.#offsets.get(offsetKey(groupId, topic, partition)) ?? 0n
+    const committed = this.#committed(groupId, topic, partition)
     const from = sought ?? member.positions.get(place) ?? committed
     member.positions.set(place, from)
     const records = log.slice(Number(from), Number(from) + fetchRecords)

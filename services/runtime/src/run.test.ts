@@ -13,7 +13,8 @@ import type { Kafka, OutgoingRecord } from './kafka.ts'
 import { MemoryCluster } from './memory-kafka.ts'
 import { createMetrics } from './metrics.ts'
 import { deadLetter, emit, skip } from './outcome.ts'
-import { reachOf, run, type Gather, type Input, type Processor } from './run.ts'
+import { run, type Gather, type Input, type Processor } from './run.ts'
+import { createFence, takeOver, transactionalIdOf } from './take-over.ts'
 import { toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
 import { noTracing, type Span, type Tracing } from './tracing.ts'
 
@@ -383,41 +384,83 @@ test('run - partitions move between members, and state and counts go with them',
   await first.stop()
 })
 
-test('run - a member that was replaced while it slept writes nothing more', async () => {
-  const { kafka } = await createCluster()
-  await send(kafka, [event('ada', 0)])
-  const asleep = Promise.withResolvers<void>()
-  const reached = Promise.withResolvers<void>()
-  let sleeps = 1
-  const inner = countingProcessor()
-  const zombie = start(kafka, {
-    ...inner,
-    async process(partition, records) {
-      const outcomes = await inner.process(partition, records)
-      if (sleeps-- > 0) {
-        reached.resolve()
-        await asleep.promise
-      }
-      return outcomes
-    },
+for (const before of [0, 1]) {
+  const through = before === 0 ? 'its own producer' : 'a carrier'
+  test(`run - a member that wrote through ${through} and was replaced while it slept writes nothing more`, async () => {
+    const { kafka } = await createCluster()
+    for (let i = 0; i < before; i++) await send(kafka, [event('ada', i)])
+    const asleep = Promise.withResolvers<void>()
+    const reached = Promise.withResolvers<void>()
+    let calls = 0
+    const inner = countingProcessor()
+    const zombie = start(kafka, {
+      ...inner,
+      async process(partition, records) {
+        const outcomes = await inner.process(partition, records)
+        if (calls++ === before) {
+          reached.resolve()
+          await asleep.promise
+        }
+        return outcomes
+      },
+    })
+    await until('the first', async () => (await committed(kafka)) === BigInt(before))
+    await send(kafka, [event('ada', before)])
+    await reached.promise
+    const { producer } = await takeOver({
+      kafka,
+      service: services.features,
+      topic: input,
+      partition: 0,
+      fence: createFence(kafka, { partitions: [] }),
+    })
+    const value = Buffer.from(`ada-${before}=successor`)
+    await producer.commit({
+      records: [{ topic: output.name, partition: 0, key: 'ada', value }],
+      offsets: [
+        {
+          groupId: services.features.name,
+          topic: input.name,
+          partition: 0,
+          next: BigInt(before) + 1n,
+        },
+      ],
+    })
+    asleep.resolve()
+    await send(kafka, [event('ada', before + 1)])
+    await until('the next record', async () => (await committed(kafka)) === BigInt(before) + 2n)
+    await zombie.stop()
+    const written = await texts(kafka, output.name)
+    assert.equal(written[before], `ada-${before}=successor`)
+    assert.equal(written.length, before + 2)
   })
-  await reached.promise
-  // The successor fences the partition's transactional id and does the work.
-  const successor = await kafka.openTransactional(
-    `churnstream.${services.features.name}.${input.name}.0`,
-    { partitions: [{ topic: output.name, partition: 0 }] },
-  )
-  await successor.commit({
-    records: [{ topic: output.name, partition: 0, key: 'ada', value: Buffer.from('ada-0=1') }],
-    offset: { groupId: services.features.name, topic: input.name, partition: 0, next: 1n },
-  })
-  asleep.resolve()
-  await send(kafka, [event('ada', 1)])
-  await until('the next record', async () => (await committed(kafka)) === 2n)
-  await zombie.stop()
-  const written = await texts(kafka, output.name)
-  assert.equal(written.filter((text) => text.startsWith('ada-0')).length, 1)
-  assert.equal(written.length, 2)
+}
+
+test('run - lanes of a process commit together once each has named their carrier', async () => {
+  const { cluster, kafka } = await createCluster()
+  const commits: string[] = []
+  cluster.failpoint = (point, id) => void (point === 'before-commit' && commits.push(id))
+  const running = start(kafka, countingProcessor())
+  for (const round of [1, 2]) {
+    const producer = await kafka.openProducer()
+    await producer.send(
+      [0, 1].map((partition) => ({
+        topic: input.name,
+        partition,
+        key: 'key',
+        value: encoder.encode(event(`p${partition}`, round)),
+      })),
+    )
+    for (const partition of [0, 1]) {
+      await until('its commit', async () => (await committed(kafka, partition)) === BigInt(round))
+    }
+  }
+  await running.stop()
+  const [both, ...others] = commits.slice(2)
+  const own = [0, 1].map((at) => transactionalIdOf(services.features, input, at))
+  assert.deepEqual(new Set(commits.slice(0, 2)), new Set(own))
+  assert.match(String(both), /player-activity\.carrier-/)
+  assert.deepEqual(others, [])
 })
 
 test('run - topics alongside share one lane: broken connections neither lose nor repeat, in output and state', async () => {
@@ -469,22 +512,6 @@ test('gather - what comes in the pause waits for its end, and an end of the serv
   await send(kafka, [event('ada', 1)])
   await running.stop()
   assert.equal(await committed(kafka), 1n)
-})
-
-test('reachOf - a lane writes to its like, to its dead letters, and where all gather', () => {
-  const gathered = { ...topics.registryEvents, name: 'gathered', isGathered: true } as const
-  const service = { ...services.features, produces: [output, topics.loadReports, gathered] }
-  const { partitions: reached } = reachOf(service, input, 3, [topics.churnScores])
-  assert.deepEqual(
-    reached.map(({ topic, partition }) => `${topic}-${partition}`),
-    [
-      'feature-vectors-3',
-      'player-state-3',
-      'player-activity.dlq-3',
-      'churn-scores.dlq-3',
-      'gathered-0',
-    ],
-  )
 })
 
 test('run - a process does not live whose work does not come on, and does while others are away', async () => {

@@ -1,13 +1,9 @@
 // How does a service turn the records of a topic into outcomes, exactly once?
 import { DecodeProblem, type RecordDecoder, type Schemas } from '@churnstream/schemas'
-import {
-  deadLetterTopic,
-  groupOf,
-  transactionalIdPrefixOf,
-  type Service,
-  type Topic,
-} from '@churnstream/topology'
+import { groupOf, transactionalIdPrefixOf, type Service, type Topic } from '@churnstream/topology'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createCarrier, type Carrier, type Passage } from './carrier.ts'
 import { toDeadLetter } from './dead-letter.ts'
 import { RebalanceError, TransientError, isFenced, messageOf } from './errors.ts'
 import { failpoint, type Failpoint } from './failpoint.ts'
@@ -18,13 +14,13 @@ import type {
   ConsumeOptions,
   Kafka,
   OutgoingRecord,
-  Reach,
   TransactionalProducer,
 } from './kafka.ts'
 import type { Log } from './log.ts'
 import { createLoopAccount, type Traced } from './loop-account.ts'
 import type { Metrics, replacedBecause } from './metrics.ts'
 import { deadLetter, skip, type Outcome } from './outcome.ts'
+import { carrierReachOf, createFence, reachOf, takeOver } from './take-over.ts'
 import { childOf, toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
 import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
@@ -99,40 +95,18 @@ export interface RunOptions<V> extends Input<V> {
   readonly gather?: Gather
 }
 
-/** Of the one producer that may write for a partition. */
-export const transactionalIdOf = (service: Service, topic: Topic, partition: number): string =>
-  `${transactionalIdPrefixOf(service)}${topic.name}.${partition}`
-
-/** Topics with the key of the input are co-partitioned: a partition writes to its like, or to where all gather. */
-export function reachOf(
-  service: Service,
-  topic: Topic,
-  partition: number,
-  alongside: readonly Topic[] = [],
-): Reach {
-  const written: Topic[] = [...service.produces, ...service.state]
-  const alike = written.filter(({ key }) => key === topic.key).map(({ name }) => name)
-  const letters = [topic, ...alongside].map(deadLetterTopic)
-  const gathered = written.filter(({ key, isGathered }) => isGathered && key !== topic.key)
-  return {
-    partitions: [
-      ...[...alike, ...letters].map((name) => ({ topic: name, partition })),
-      ...gathered.map(({ name }) => ({ topic: name, partition: 0 })),
-    ],
-    groupId: groupOf(service),
-  }
-}
-
 /** Records per transaction at most: bounds replay, heartbeat gaps and the pause of a model swap. */
 const chunkRecords = 1_000
 const retryMinMs = 100
 const retryMaxMs = 5_000
 const heartbeatEveryMs = 1_000
 
-/** One owned partition: its producer and how far its state has come. */
+/** One owned partition: who writes for it and how far its state has come. */
 interface Lane {
   readonly generation: number
-  readonly producer: TransactionalProducer
+  readonly carrier: Carrier
+  /** Its own, until a transaction of it has named the carrier. */
+  producer: TransactionalProducer | undefined
   /** By topic: the offset that the next transaction starts at. */
   readonly next: Map<string, bigint>
   /** Topics of which a batch has been checked to start no later than that. */
@@ -145,12 +119,12 @@ interface Lane {
 const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().join(' ')
 
 /**
- * Runs until the signal aborts. Per partition and generation: open a transactional producer named
- * after the partition (this fences the former owner and ends its transaction), only then read the
- * committed offset, restore the state unless it stands exactly there, go on from that offset. Per
- * chunk: process, then outputs, changelog, dead letters and offset in one transaction. After any
- * doubt about a transaction the lane is dropped and opened again by the same steps, so the
- * committed offset tells what happened. See docs/decisions/0002.
+ * Runs until the signal aborts. Per partition and generation: take the partition over (this fences
+ * the former owner and ends its transaction), which tells the committed offset; restore the state
+ * unless it stands exactly there; go on from that offset. Per chunk: process, then outputs,
+ * changelog, dead letters and offset in one transaction, which lanes of the process share. After any
+ * doubt about a transaction its lanes are dropped and opened again by the same steps, so the
+ * committed offset tells what happened. See docs/decisions/0002 and 0122.
  */
 export async function run<V>(options: RunOptions<V>): Promise<void> {
   const { kafka, schemas, service, topic, processor, alongside = [] } = options
@@ -168,6 +142,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     log,
     tracing: options.tracing ?? noTracing,
   })
+  const carrierReach = carrierReachOf(service, topic, others)
+  const fence = createFence(kafka, carrierReach)
+  const member = randomUUID()
+  let newest: { readonly generation: number; readonly carrier: Promise<Carrier> } | undefined
   const part = `group ${group}`
   const workOn = (partition: number) => health.begin(`${group} ${partition}`)
   const lanes = new Map<number, Lane>()
@@ -218,6 +196,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     signal.removeEventListener('abort', stop)
     await Promise.all([...opening.values()].map(({ lane }) => lane))
     await Promise.all([...lanes.keys()].map(closeLane))
+    await newest?.carrier.then((carrier) => carrier.close()).catch(() => undefined)
   }
 
   async function onBatch(batch: Batch): Promise<void> {
@@ -350,21 +329,40 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     }
   }
 
+  /** One of each generation, so that who takes a partition over later fences none that is in use. */
+  async function carrierOf(generation: number): Promise<Carrier> {
+    const before = newest
+    if (before !== undefined && before.generation > generation) {
+      throw new TransientError('the partitions were assigned anew')
+    }
+    const known = await before?.carrier.catch(() => undefined)
+    // Another lane may have opened one meanwhile.
+    if (newest !== before) return carrierOf(generation)
+    if (known && !known.isBroken && before?.generation === generation) return known
+    const id = `${transactionalIdPrefixOf(service)}${topic.name}.carrier-${member}-${generation}`
+    const carrier = (async () => {
+      await known?.close()
+      return createCarrier(id, await kafka.openTransactional(id, carrierReach))
+    })()
+    newest = { generation, carrier }
+    return carrier
+  }
+
   async function openLane(partition: number, generation: number, work: Work): Promise<Lane> {
     await closeLane(partition)
-    const producer = await kafka.openTransactional(
-      transactionalIdOf(service, topic, partition),
-      reachOf(service, topic, partition, others),
-    )
+    const carrier = await carrierOf(generation)
+    const { producer, next, isNamed } = await takeOver({
+      kafka,
+      service,
+      topic,
+      alongside: others,
+      partition,
+      fence,
+      carrierId: carrier.id,
+    })
     work.cameOn()
     try {
-      // Only now: the former owner is fenced, and what it committed is final.
-      const next = new Map<string, bigint>()
-      for (const name of inputs.keys()) {
-        next.set(name, await kafka.committedOffset(group, name, partition))
-      }
       const { state } = processor
-      work.cameOn()
       if (state && stateAt.get(partition) !== placeOf(next)) {
         stateAt.delete(partition)
         const startedAt = performance.now()
@@ -379,7 +377,15 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
         stateAt.set(partition, placeOf(next))
       }
       await processor.opened?.(partition, next)
-      const lane: Lane = { generation, producer, next, begun: new Set(), committing: false }
+      const lane: Lane = {
+        generation,
+        carrier,
+        producer,
+        next,
+        begun: new Set(),
+        committing: false,
+      }
+      if (isNamed) await dropProducer(lane)
       lanes.set(partition, lane)
       return lane
     } catch (error) {
@@ -396,6 +402,7 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
   ): Promise<void> {
     const { partition } = batch
     const startedAt = performance.now()
+    using passage = enter(lane)
     failpoint('after-poll')
     const wanted = wants ? chunk.filter((record) => wants(record, partition)) : chunk
     await schemas.prepare(
@@ -460,9 +467,10 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
     lane.committing = true
     failpoint('after-process')
-    await lane.producer.commit({
+    const metadata = lane.carrier.id
+    await passage.commit({
       records,
-      offset: { groupId: group, topic: topic.name, partition, next },
+      offsets: [{ groupId: group, topic: topic.name, partition, next, metadata }],
     })
     lane.committing = false
     failpoint('after-commit')
@@ -484,7 +492,25 @@ export async function run<V>(options: RunOptions<V>): Promise<void> {
     const lane = lanes.get(partition)
     if (lane === undefined) return
     lanes.delete(partition)
-    await lane.producer.close()
+    await dropProducer(lane)
+  }
+}
+
+async function dropProducer(lane: Lane): Promise<void> {
+  const { producer } = lane
+  lane.producer = undefined
+  await producer?.close()
+}
+
+/** The first transaction of a lane is its own and names the carrier; the others go with it. */
+function enter(lane: Lane): Passage {
+  if (lane.producer === undefined) return lane.carrier.enter()
+  return {
+    async commit(transaction) {
+      await lane.producer?.commit(transaction)
+      await dropProducer(lane)
+    },
+    [Symbol.dispose]: () => undefined,
   }
 }
 

@@ -66,7 +66,7 @@ test('kafkajs - a group whose next record retention took ends and says so, and m
   await producer.close()
   const offset = { groupId: topic, topic, partition: 0, next: 1n }
   const writer = await kafka.openTransactional(topic, { partitions: [], groupId: topic })
-  await writer.commit({ records: [], offset })
+  await writer.commit({ records: [], offsets: [offset] })
   await writer.close()
   const { Kafka, logLevel } = loadKafkajs()
   const client = new Kafka({ brokers: stack.kafka.brokers, logLevel: logLevel.NOTHING })

@@ -6,6 +6,7 @@ import type {
   Kafka as KafkajsClient,
   Message,
   Producer as KafkajsProducer,
+  RecordMetadata,
   SASLOptions,
   TopicMessages,
   Transaction as KafkajsTransaction,
@@ -15,6 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { FatalError, RebalanceError, TransientError, messageOf } from '../errors.ts'
 import { failpoint } from '../failpoint.ts'
 import type {
+  CommittedOffset,
   ConsumedRecord,
   ConsumeOptions,
   Follower,
@@ -96,6 +98,11 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
     return offsets.sort((a, b) => a.partition - b.partition).map((offset) => BigInt(offset[which]))
   }
 
+  async function committedOf(groupId: string, topic: string, partition: number) {
+    const [entry] = await (await openAdmin()).fetchOffsets({ groupId, topics: [topic] })
+    return entry?.partitions.find((offset) => offset.partition === partition)
+  }
+
   return {
     consume: (consumeOptions) => consume(client, consumeOptions, log),
 
@@ -138,15 +145,19 @@ export function createKafkajsKafka(options: KafkajsOptions): Kafka {
 
     committedOffset: (groupId, topic, partition) =>
       attempt(`reading the committed offset of ${groupId} in ${topic}-${partition}`, async () => {
-        const opened = await openAdmin()
-        const [entry] = await opened.fetchOffsets({ groupId, topics: [topic] })
-        const committed = entry?.partitions.find((offset) => offset.partition === partition)?.offset
+        const committed = (await committedOf(groupId, topic, partition))?.offset
         if (committed !== undefined && committed !== '-1') return BigInt(committed)
-        const offsets = await opened.fetchTopicOffsets(topic)
+        const offsets = await (await openAdmin()).fetchTopicOffsets(topic)
         const low = offsets.find((offset) => offset.partition === partition)?.low
         if (low === undefined) throw new FatalError(`topic ${topic} has no partition ${partition}`)
         return BigInt(low)
       }),
+
+    committedMetadata: (groupId, topic, partition) =>
+      attempt(
+        `reading what ${groupId} committed beside its offset in ${topic}-${partition}`,
+        async () => (await committedOf(groupId, topic, partition))?.metadata ?? '',
+      ),
 
     firstOffsets: (topic) =>
       attempt(`reading the first offsets of ${topic}`, () => offsetsOf(topic, 'low')),
@@ -299,23 +310,20 @@ class KafkajsTransactionalProducer implements TransactionalProducer {
     this.#id = id
   }
 
-  commit({ records, offset }: Transaction): Promise<void> {
+  commit({ records, offsets = [], follow }: Transaction): Promise<void> {
     return attempt(`committing as ${this.#id}`, async () => {
       const transaction = this.#next ?? (await this.#producer.transaction())
       this.#next = undefined
-      // Records first, offset last: a transaction that begins with its offset is not retried well.
-      for (const part of slices(records)) {
-        await transaction.sendBatch({ topicMessages: part, acks: -1 })
-      }
+      // Records first, offsets last: a transaction that begins with its offset is not retried well.
+      const sent = await sendAll(transaction, records)
+      const more = await follow?.(placesOf(records, sent))
+      if (more) await sendAll(transaction, more.records)
       failpoint('after-produce')
-      if (offset) {
-        const partitions = [{ partition: offset.partition, offset: String(offset.next) }]
-        await transaction.sendOffsets({
-          consumerGroupId: offset.groupId,
-          topics: [{ topic: offset.topic, partitions }],
-        })
-        failpoint('after-send-offsets')
+      const all = more?.offsets === undefined ? offsets : [...offsets, ...more.offsets]
+      for (const [consumerGroupId, own] of Map.groupBy(all, ({ groupId }) => groupId)) {
+        await transaction.sendOffsets({ consumerGroupId, topics: toTopicOffsets(own) })
       }
+      if (all.length > 0) failpoint('after-send-offsets')
       failpoint('before-commit')
       await transaction.commit()
     })
@@ -333,27 +341,7 @@ class KafkajsIdempotentProducer implements Producer {
   }
 
   send(records: readonly OutgoingRecord[]): Promise<Placed[]> {
-    return attempt('sending', async () => {
-      const placed: Placed[] = []
-      for (const part of slices(records)) {
-        const answers = await this.#producer.sendBatch({ topicMessages: part, acks: -1 })
-        const next = new Map(
-          answers.map(({ topicName, partition, baseOffset }) => [
-            `${topicName} ${partition}`,
-            BigInt(baseOffset as string),
-          ]),
-        )
-        // Within a partition the broker numbers records in the order in which they were sent.
-        for (const record of records.slice(placed.length, placed.length + countOf(part))) {
-          const key = `${record.topic} ${record.partition}`
-          const offset = next.get(key)
-          if (offset === undefined) throw new Error(`no answer for ${key}`)
-          next.set(key, offset + 1n)
-          placed.push({ partition: record.partition, offset })
-        }
-      }
-      return placed
-    })
+    return attempt('sending', async () => placesOf(records, await sendAll(this.#producer, records)))
   }
 
   close(): Promise<void> {
@@ -361,28 +349,76 @@ class KafkajsIdempotentProducer implements Producer {
   }
 }
 
-const countOf = (part: TopicMessages[]): number =>
-  part.reduce((sum, { messages }) => sum + messages.length, 0)
+/** The records of one request, by how many they were, and what was answered. */
+interface Sent {
+  readonly count: number
+  readonly answers: readonly RecordMetadata[]
+}
 
-/** Groups records by topic in parts small enough for a broker to take as one batch. */
+async function sendAll(
+  sender: Pick<KafkajsTransaction, 'sendBatch'>,
+  records: readonly OutgoingRecord[],
+): Promise<Sent[]> {
+  const sent: Sent[] = []
+  for (const topicMessages of slices(records)) {
+    const count = topicMessages.reduce((sum, { messages }) => sum + messages.length, 0)
+    sent.push({ count, answers: await sender.sendBatch({ topicMessages, acks: -1 }) })
+  }
+  return sent
+}
+
+/** Within a partition the broker numbers records in the order in which they were sent. */
+function placesOf(records: readonly OutgoingRecord[], sent: readonly Sent[]): Placed[] {
+  const placed: Placed[] = []
+  for (const { count, answers } of sent) {
+    const next = new Map(
+      answers.map(({ topicName, partition, baseOffset }) => [
+        `${topicName} ${partition}`,
+        BigInt(baseOffset as string),
+      ]),
+    )
+    for (const { topic, partition } of records.slice(placed.length, placed.length + count)) {
+      const key = `${topic} ${partition}`
+      const offset = next.get(key)
+      if (offset === undefined) throw new Error(`no answer for ${key}`)
+      next.set(key, offset + 1n)
+      placed.push({ partition, offset })
+    }
+  }
+  return placed
+}
+
+const toTopicOffsets = (offsets: readonly CommittedOffset[]) =>
+  [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, own]) => ({
+    topic,
+    partitions: own.map(({ partition, next, metadata = null }) => ({
+      partition,
+      offset: String(next),
+      metadata,
+    })),
+  }))
+
+/** Groups records by topic, in parts of which a broker can take each partition's as one batch. */
 export function* slices(records: readonly OutgoingRecord[]): Generator<TopicMessages[]> {
-  let bytes = 0
-  let byTopic = new Map<string, OutgoingRecord[]>()
+  let byTopic = new Map<string, { readonly records: OutgoingRecord[]; readonly bytes: number[] }>()
   for (const record of records) {
-    const { key, value, headers } = record
+    const { topic, partition, key, value, headers } = record
     const named = headers === undefined ? 0 : bytesOf(headers)
     const size = recordOverheadBytes + (value?.length ?? 0) + (key?.length ?? 0) + named
-    if (bytes > 0 && bytes + size > sendMaxBytes) {
+    let own = byTopic.get(topic)
+    if (own !== undefined && (own.bytes[partition] ?? 0) + size > sendMaxBytes) {
       yield toTopicMessages(byTopic)
       byTopic = new Map()
-      bytes = 0
+      own = undefined
     }
-    bytes += size
-    const records = byTopic.get(record.topic)
-    if (records) records.push(record)
-    else byTopic.set(record.topic, [record])
+    if (own === undefined) {
+      own = { records: [], bytes: [] }
+      byTopic.set(topic, own)
+    }
+    own.records.push(record)
+    own.bytes[partition] = (own.bytes[partition] ?? 0) + size
   }
-  if (bytes > 0) yield toTopicMessages(byTopic)
+  if (byTopic.size > 0) yield toTopicMessages(byTopic)
 }
 
 function bytesOf(headers: Readonly<Record<string, Buffer | string>>): number {
@@ -392,8 +428,13 @@ function bytesOf(headers: Readonly<Record<string, Buffer | string>>): number {
 }
 
 /** kafkajs hands them through to our own request as they are: see produce-request.ts. */
-const toTopicMessages = (byTopic: Map<string, OutgoingRecord[]>): TopicMessages[] =>
-  [...byTopic].map(([topic, records]) => ({ topic, messages: records as unknown as Message[] }))
+const toTopicMessages = (
+  byTopic: ReadonlyMap<string, { readonly records: readonly OutgoingRecord[] }>,
+): TopicMessages[] =>
+  [...byTopic].map(([topic, { records }]) => ({
+    topic,
+    messages: records as unknown as Message[],
+  }))
 
 /** One request at a time: a lookup that failed connects anew. */
 function openLookup(client: KafkajsClient, topic: string): Lookup {
