@@ -170,6 +170,8 @@ function icebergSettings(): Record<string, string> {
     // From the newest, a coordinator that has never committed would not see which files were written
     // before it started, and their rows would be lost. See docs/decisions/0120.
     'iceberg.kafka.auto.offset.reset': `by_duration:${icebergLookBack}`,
+    // While the control topic has no record so young, it is asked again only after this.
+    'iceberg.kafka.request.timeout.ms': '10000',
     'iceberg.catalog': warehouse,
     'iceberg.catalog.catalog-impl': 'org.apache.iceberg.jdbc.JdbcCatalog',
     'iceberg.catalog.jdbc.schema-version': 'V1',
@@ -287,8 +289,7 @@ export const workerSettings: Readonly<Record<string, string>> = {
   'status.storage.replication.factor': '-1',
   'key.converter': 'org.apache.kafka.connect.storage.StringConverter',
   'value.converter': 'org.apache.kafka.connect.converters.ByteArrayConverter',
-  // Where nothing comes in, Iceberg's task also looks this often for what its coordinator asks, and
-  // needs about eight looks before it has joined the group in which it is asked.
+  // Where nothing comes in, Iceberg's task looks this often for what its coordinator asks.
   'offset.flush.interval.ms': '1000',
   // By manifests alone: to look into every class takes many seconds of each start.
   'plugin.discovery': 'service_load',

@@ -49,8 +49,8 @@ const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-warehouse-'))
 const log = createLog('warehouse-test', 'silent')
 /**
  * Twice what it may take where nothing else runs: a worker that was killed is missed for 10 s, a
- * commit begins each 5 s, is given up after 30 s when nobody answers, and answered by the next task
- * within 10 s of its start.
+ * commit begins each 5 s, is given up after 30 s when nobody answers, and an Iceberg task that starts
+ * may ask twice in 10 s where to begin.
  */
 const boundMs = 120_000
 const mainFile = join(import.meta.dirname, '..', 'src', 'main.ts')
