@@ -112,6 +112,9 @@ export const connectSecrets = { folder: '/run/secrets', warehousePassword: 'ware
 /** What Iceberg's tasks and their coordinator tell each other. */
 export const icebergControlTopic = `${connectPrefix}${warehouse}-iceberg-control`
 
+/** How late Iceberg's first commit may be. Each start answers once more what was asked in it. */
+const icebergLookBack = 'PT6H'
+
 /** The table in S3; it only grows, each record once. */
 const icebergTable = {
   name: 'iceberg',
@@ -153,6 +156,8 @@ function icebergSettings(): Record<string, string> {
     ...deadLettersOf(icebergTable),
     'iceberg.tables': `${warehouse}.score_history`,
     'iceberg.tables.auto-create-enabled': 'true',
+    // Else its manifests name players, the first and the last of each file.
+    'iceberg.tables.auto-create-props.write.metadata.metrics.column.player_id': 'none',
     'iceberg.tables.evolve-schema-enabled': 'true',
     'iceberg.tables.default-partition-by': 'month(as_of)',
     'iceberg.control.topic': icebergControlTopic,
@@ -162,10 +167,16 @@ function icebergSettings(): Record<string, string> {
     'iceberg.control.commit.interval-ms': '${env:WAREHOUSE_COMMIT_INTERVAL_MS}',
     'iceberg.kafka.bootstrap.servers': '${env:KAFKA_BOOTSTRAP_SERVERS}',
     'iceberg.kafka.session.timeout.ms': '10000',
+    // From the newest, a coordinator that has never committed would not see which files were written
+    // before it started, and their rows would be lost. See docs/decisions/0120.
+    'iceberg.kafka.auto.offset.reset': `by_duration:${icebergLookBack}`,
+    // While the control topic has no record so young, it is asked again only after this.
+    'iceberg.kafka.request.timeout.ms': '10000',
     'iceberg.catalog': warehouse,
     'iceberg.catalog.catalog-impl': 'org.apache.iceberg.jdbc.JdbcCatalog',
     'iceberg.catalog.jdbc.schema-version': 'V1',
-    'iceberg.catalog.uri': '${env:WAREHOUSE_JDBC_URL}',
+    // A commit that waits for an answer for ever holds up all others, and fails nothing.
+    'iceberg.catalog.uri': '${env:WAREHOUSE_JDBC_URL}&socketTimeout=60',
     'iceberg.catalog.jdbc.user': '${env:WAREHOUSE_USER}',
     'iceberg.catalog.jdbc.password': passwordReference,
     'iceberg.catalog.warehouse': '${env:WAREHOUSE_S3_LOCATION}',
@@ -278,7 +289,8 @@ export const workerSettings: Readonly<Record<string, string>> = {
   'status.storage.replication.factor': '-1',
   'key.converter': 'org.apache.kafka.connect.storage.StringConverter',
   'value.converter': 'org.apache.kafka.connect.converters.ByteArrayConverter',
-  'offset.flush.interval.ms': '5000',
+  // Where nothing comes in, Iceberg's task looks this often for what its coordinator asks.
+  'offset.flush.interval.ms': '1000',
   // By manifests alone: to look into every class takes many seconds of each start.
   'plugin.discovery': 'service_load',
   listeners: '${env:CONNECT_LISTENERS}',

@@ -4,6 +4,7 @@ import {
   DecodeProblem,
   Decoder,
   Encoder,
+  RegistryUnavailable,
   Schemas,
   schemaText,
   typeOf,
@@ -16,6 +17,7 @@ import {
   clusterTopics,
   columnsOf,
   connectorDeadLetters,
+  icebergControlTopic,
   topics,
   warehouse,
   warehouseConnectors,
@@ -45,7 +47,11 @@ const { scoreHistory, playerScores } = warehouseTables
 const outageMs = 10_000
 const dataDir = mkdtempSync(join(tmpdir(), 'churnstream-warehouse-'))
 const log = createLog('warehouse-test', 'silent')
-/** A worker that starts again takes long where much else runs. */
+/**
+ * Twice what it may take where nothing else runs: a worker that was killed is missed for 10 s, a
+ * commit begins each 5 s, is given up after 30 s when nobody answers, and an Iceberg task that starts
+ * may ask twice in 10 s where to begin.
+ */
 const boundMs = 120_000
 const mainFile = join(import.meta.dirname, '..', 'src', 'main.ts')
 
@@ -75,6 +81,7 @@ before(async () => {
   })
   connect = createConnect(stack.connect.url)
   keeper = await startKeeper()
+  await refuseIcebergsCommits()
 })
 after(async () => {
   await database?.[Symbol.asyncDispose]()
@@ -90,6 +97,18 @@ async function until(what: string, isSo: () => boolean | Promise<boolean>): Prom
     if (Date.now() > deadline) throw new Error(`not within ${boundMs} ms: ${what}`)
     await delay(50)
   }
+}
+
+/** As if the database were away for each of Iceberg's first commits, and for nothing else. */
+async function refuseIcebergsCommits(): Promise<void> {
+  await until("Iceberg's catalogue", async () => {
+    const [row] = await rowsOf(`SELECT to_regclass('iceberg_tables') IS NOT NULL AS found`)
+    return row?.['found'] === true
+  })
+  await database.query(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE 'no commit yet'; END $$`)
+  await database.query(`CREATE TRIGGER refuse BEFORE UPDATE ON iceberg_tables
+    EXECUTE FUNCTION public.refuse()`)
 }
 
 async function startKeeper(): Promise<OwnedProcess> {
@@ -196,6 +215,14 @@ async function lettersOf(table: Parameters<typeof connectorDeadLetters>[0]) {
   const letters = []
   for await (const records of kafka.read(connectorDeadLetters(table), 0)) letters.push(...records)
   return letters
+}
+
+/** Whether a control record names a file: its rows come from no topic again. */
+async function hasIcebergWritten(): Promise<boolean> {
+  for await (const records of kafka.read(icebergControlTopic, 0)) {
+    if (records.some(({ value }) => value?.includes('s3://'))) return true
+  }
+  return false
 }
 
 async function untilAllRun(): Promise<void> {
@@ -350,7 +377,9 @@ test('kill -9 of the worker under load - nothing is missing, nothing twice', asy
     sent.push(...part)
     if (round !== 4) continue
     await until('some rows', async () => (await countOf(scoreHistory.name, 'killed')) > 500)
+    await until('files that Iceberg has written and not committed', hasIcebergWritten)
     await stack.servers.connect.kill9()
+    await database.query('DROP FUNCTION public.refuse CASCADE')
   }
   assert.ok((await countOf(scoreHistory.name, 'killed')) < sent.length)
   await stack.servers.connect.start()
@@ -405,16 +434,45 @@ test('a newer schema - its field becomes a column, and records of the older one 
   }
 })
 
+test('the keeper - a second start changes nothing, and SIGTERM ends it in order', async () => {
+  assert.equal((await keeper.stop()).code, 0)
+  await startKeeper()
+  await untilAllRun()
+  const { count } =
+    (await rowsOf('SELECT count(*)::int AS count FROM public.warehouse_migrations'))[0] ?? {}
+  assert.equal(count, 1)
+})
+
+test('the database is away, killed in the middle of a write - records wait, what failed is restarted', async () => {
+  const first = scoresOf('outage', 500)
+  await sendScores(first)
+  await until('some rows', async () => (await countOf(scoreHistory.name, 'outage')) > 0)
+  await stack.servers.postgres.kill9()
+  const second = scoresOf('outage', 500)
+  await sendScores(second)
+  await delay(outageMs)
+  await stack.servers.postgres.start()
+  await untilWhole('outage', [...first, ...second])
+  await untilAllRun()
+})
+
 test('S3 - an Iceberg table holds each committed record once, after all of that', async () => {
   const schemas = new Schemas({ url: stack.registry.url })
   const decoder = new Decoder('churn-score')
   const causes: string[] = []
   for (let partition = 0; partition < topics.churnScores.partitions; partition++) {
     for await (const records of kafka.read(topics.churnScores.name, partition)) {
-      await schemas.prepare(
-        decoder,
-        records.map(({ value }) => value),
-      )
+      const values = records.map(({ value }) => value)
+      // The registry too finds its connections broken.
+      await until('their schemas', async () => {
+        try {
+          await schemas.prepare(decoder, values)
+          return true
+        } catch (error) {
+          if (error instanceof RegistryUnavailable) return false
+          throw error
+        }
+      })
       for (const { value } of records) {
         const score = decoder.decode(value)
         if (score instanceof DecodeProblem || score.causeEventId.includes('\u0000')) continue
@@ -427,6 +485,9 @@ test('S3 - an Iceberg table holds each committed record once, after all of that'
     return (await catalogue.rows()) === causes.length
   })
   assert.ok((await catalogue.columns()).includes('campaign'))
+  // No bounds of it: manifests would name players.
+  const { 'write.metadata.metrics.column.player_id': metrics } = await catalogue.properties()
+  assert.equal(metrics, 'none')
 })
 
 /** What Iceberg's catalogue says of the table, and the metadata that it points to. */
@@ -434,6 +495,7 @@ function createJdbcCatalogue() {
   interface Metadata {
     'current-snapshot-id': number
     'current-schema-id': number
+    properties: Record<string, string>
     snapshots: { 'snapshot-id': number; summary: Record<string, string> }[]
     schemas: { 'schema-id': number; fields: { name: string }[] }[]
   }
@@ -457,6 +519,7 @@ function createJdbcCatalogue() {
       )
       return Number(current?.summary['total-records'] ?? 0)
     },
+    properties: async () => (await metadata())?.properties ?? {},
     async columns(): Promise<string[]> {
       const found = await metadata()
       const current = found?.schemas.find(
@@ -466,25 +529,3 @@ function createJdbcCatalogue() {
     },
   }
 }
-
-test('the keeper - a second start changes nothing, and SIGTERM ends it in order', async () => {
-  assert.equal((await keeper.stop()).code, 0)
-  await startKeeper()
-  await untilAllRun()
-  const { count } =
-    (await rowsOf('SELECT count(*)::int AS count FROM public.warehouse_migrations'))[0] ?? {}
-  assert.equal(count, 1)
-})
-
-test('the database is away, killed in the middle of a write - records wait, what failed is restarted', async () => {
-  const first = scoresOf('outage', 500)
-  await sendScores(first)
-  await until('some rows', async () => (await countOf(scoreHistory.name, 'outage')) > 0)
-  await stack.servers.postgres.kill9()
-  const second = scoresOf('outage', 500)
-  await sendScores(second)
-  await delay(outageMs)
-  await stack.servers.postgres.start()
-  await untilWhole('outage', [...first, ...second])
-  await untilAllRun()
-})
