@@ -2,6 +2,7 @@
 import {
   deadLetterTopic,
   principals,
+  fused,
   processIds,
   services,
   type Service,
@@ -75,7 +76,7 @@ function checkWith(found: Installation): void {
     }
     assert.deepEqual([...new Set(runs.map(({ file }) => file))].toSorted(), files)
 
-    for (const name of ['dev', 'staging', 'kubernetes', 'prod']) {
+    for (const name of ['dev', 'staging', 'kubernetes', 'fused', 'prod']) {
       const { resources } = named(runs, name)
       const kept = name === 'dev' ? policies : [...policies, ...protection]
       for (const policy of kept) {
@@ -84,6 +85,18 @@ function checkWith(found: Installation): void {
         )
       }
     }
+    await t.test('fused - one service runs in the place of features and the scorer', () => {
+      const namesIn = (run: string) =>
+        named(runs, run)
+          .resources.filter(({ type }) => type === 'aws_ecs_service')
+          .map(({ values }) => String(values['name']))
+      const [plain, together] = [namesIn('staging'), namesIn('fused')]
+      const own = plain.filter((name) => !/(^|-)(features|scorer)$/.test(name))
+      assert.equal(own.length, plain.length - 2)
+      const fusedName = together.filter((name) => !own.includes(name))
+      assert.deepEqual(together.filter((name) => own.includes(name)).toSorted(), own.toSorted())
+      assert.ok(fusedName.length === 1 && fusedName[0]?.endsWith(fused.name), fusedName.join())
+    })
     const { resources } = named(runs, 'prod')
     for (const policy of [...policies, ...protection]) {
       await t.test(`control - it is seen when broken: ${policy.promise}`, () => {

@@ -91,6 +91,12 @@ run "kubernetes" {
   }
 }
 
+run "fused" {
+  command = plan
+  module { source = "./envs/staging" }
+  variables { fused = true }
+}
+
 # Applied: what a role may do names what is there only afterwards.
 run "prod" {
   command = apply

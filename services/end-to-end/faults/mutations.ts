@@ -32,10 +32,23 @@ export interface Mutation {
 const run = 'services/runtime/src/run.ts'
 const commit = `    failpoint('after-process')
     const metadata = lane.carrier.id
+    const along = following?.along(partition, metadata, worked.written)
     await passage.commit({
-      records,
-      offsets: [{ groupId: group, topic: topic.name, partition, next, metadata }],
+      records: worked.written,
+      offsets: [{ groupId: group, topic: input.topic.name, partition, next, metadata }],
+      ...(along && { follow: along.follow }),
     })`
+
+/** Records of which this is true go out before the transaction. */
+const sentOutside = (
+  isOne: string,
+): string => `    const stray = worked.written.filter((record) => ${isOne})
+    if (stray.length > 0) {
+      const producer = await kafka.openProducer()
+      await producer.send(stray)
+      await producer.close()
+    }
+${commit.replace('records: worked.written,', 'records: worked.written.filter((record) => !stray.includes(record)),')}`
 
 export const mutations: readonly Mutation[] = [
   {
@@ -49,10 +62,11 @@ export const mutations: readonly Mutation[] = [
         to: `    const metadata = lane.carrier.id
     await passage.commit({
       records: [],
-      offsets: [{ groupId: group, topic: topic.name, partition, next, metadata }],
+      offsets: [{ groupId: group, topic: input.topic.name, partition, next, metadata }],
     })
+    const along = undefined as { committed(): void } | undefined
     failpoint('after-process')
-    await enter(lane).commit({ records })`,
+    await enter(lane).commit({ records: worked.written })`,
       },
     ],
   },
@@ -85,14 +99,7 @@ export const mutations: readonly Mutation[] = [
       {
         file: run,
         from: commit,
-        to: `    const letters = records.filter((record) => record.topic.endsWith('.dlq'))
-    if (letters.length > 0) {
-      const stray = await kafka.openProducer()
-      await stray.send(letters)
-      await stray.close()
-      for (const letter of letters) records.splice(records.indexOf(letter), 1)
-    }
-${commit}`,
+        to: sentOutside("record.topic.endsWith('.dlq')"),
       },
     ],
   },
@@ -102,13 +109,8 @@ ${commit}`,
     changes: [
       {
         file: run,
-        from: '      for (const change of processor.state.changes(partition)) records.push(change)\n',
-        to: `    {
-      const stray = await kafka.openProducer()
-      await stray.send(processor.state.changes(partition))
-      await stray.close()
-    }
-`,
+        from: commit,
+        to: sentOutside('record.topic === processor.state?.changelog.name'),
       },
     ],
   },

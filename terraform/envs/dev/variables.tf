@@ -39,6 +39,12 @@ variable "page_emails" {
   type = set(string)
 }
 
+variable "fused" {
+  description = "Whether features and the scorer run in one process, in their place."
+  type        = bool
+  default     = false
+}
+
 variable "compute" {
   type    = string
   default = "ecs"

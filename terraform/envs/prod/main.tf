@@ -23,6 +23,7 @@ module "platform" {
   database_ca_file                   = var.database_ca_file
   page_emails                        = var.page_emails
   compute                            = var.compute
+  fused                              = var.fused
   kubernetes_administrator_role_arns = var.kubernetes_administrator_role_arns
 
   internet_egress     = true
