@@ -98,7 +98,7 @@ const churnstream: Contender = {
 
 /** One service of ours, as many times as it is told: members of one group. */
 export const replicasOf = (
-  id: keyof typeof outputs,
+  id: 'features' | 'scorer',
   replicas: number,
 ): Pick<Contender, 'name' | 'start'> => ({
   name: services[id].name,
