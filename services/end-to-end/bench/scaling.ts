@@ -1,6 +1,6 @@
 // npm run bench -- scaling: what does another replica bring here, and what would it bring elsewhere?
 import { partitionOf } from '@churnstream/runtime'
-import { services, topics } from '@churnstream/topology'
+import { loopMetrics, services, topics } from '@churnstream/topology'
 import { availableParallelism } from 'node:os'
 import { grouped, toMarkdownTable } from './printed.ts'
 import { metricsPage, totalOf } from './metrics-page.ts'
@@ -196,7 +196,8 @@ async function drain(
     events: window.events,
     eventsPerSecond: window.events / seconds,
     recordsPerChunk:
-      total('churnstream_transaction_records_sum') / total('churnstream_transaction_records_count'),
+      total(`${loopMetrics.transactionRecords.name}_sum`) /
+      total(`${loopMetrics.transactionRecords.name}_count`),
     cpuSecondsPerMillion: { replicas: perMillion(ofReplicas), broker: perMillion(spent.broker) },
     coresUsed: {
       replicas: ofReplicas / seconds,

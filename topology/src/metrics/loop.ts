@@ -70,7 +70,7 @@ export const loopMetrics = {
   transactionRecords: {
     name: 'churnstream_transaction_records',
     kind: 'histogram',
-    help: 'Consumed records in one transaction',
+    help: 'Consumed records of one partition in one transaction',
     unit: 'records',
     labels: ['service'],
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000],
