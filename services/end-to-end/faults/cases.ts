@@ -2,6 +2,7 @@
 import { Encoder, type PlayerActivity } from '@churnstream/schemas'
 import { versionTags } from '@churnstream/registry-bridge'
 import { topics, type ServiceId } from '@churnstream/topology'
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { depositOf } from '../pipeline/deposit.ts'
 import { championAlias, modelName, trainModel } from '../pipeline/model.ts'
@@ -40,12 +41,19 @@ const passes = [
   'after-commit:kill@19',
 ] as const
 
+const isFrozen = (pid: number): boolean =>
+  readFileSync(`/proc/${pid}/status`, 'utf8').includes('State:\tT')
+
 const zombie = (service: Proxied): FaultCase => ({
   name: `${service} frozen past its session, another takes over`,
   async run(lab) {
-    const first = lab.pipeline.process(service)
     const second = await lab.pipeline.startReplica(service)
-    first.pause()
+    await lab.pipeline.process(service).stop()
+    // In the middle of a chunk, when its lanes have long named their carrier.
+    const armed = { NODE_ENV: 'test', FAILPOINT: 'after-process:stop@40' }
+    void lab.pipeline.restart(service, armed).catch(() => undefined)
+    const first = lab.pipeline.process(service)
+    while (!isFrozen(first.pid)) await delay(50)
     await delay(zombieMs)
     // While it is frozen the other one has all the work.
     await lab.caughtUp()
