@@ -35,7 +35,7 @@ const commit = `    failpoint('after-process')
     const along = following?.along(partition, metadata, worked.written)
     await passage.commit({
       records: worked.written,
-      offsets: [{ groupId: group, topic: input.topic.name, partition, next, metadata }],
+      offsets: [{ groupId: group, topic: stage.topic.name, partition, next, metadata }],
       ...(along && { follow: along.follow }),
     })`
 
@@ -62,7 +62,7 @@ export const mutations: readonly Mutation[] = [
         to: `    const metadata = lane.carrier.id
     await passage.commit({
       records: [],
-      offsets: [{ groupId: group, topic: input.topic.name, partition, next, metadata }],
+      offsets: [{ groupId: group, topic: stage.topic.name, partition, next, metadata }],
     })
     const along = undefined as { committed(): void } | undefined
     failpoint('after-process')

@@ -90,8 +90,8 @@ const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().
  */
 export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void> {
   const { kafka, schemas, service, topic, processor, alongside = [], followedBy } = options
-  const inputs = new Map<string, Input<V>>(
-    [options, ...alongside].map((input) => [input.topic.name, input]),
+  const inputs = new Map<string, Stage<V>>(
+    [options, ...alongside].map((input) => [input.topic.name, { ...input, service, processor }]),
   )
   const { signal, log, health } = options
   const group = groupOf(service)
@@ -252,7 +252,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
 
   async function workThrough(batch: Batch, work: Work): Promise<void> {
     const { partition, generation } = batch
-    const input = inputs.get(batch.topic) as Input<V>
+    const stage = inputs.get(batch.topic) as Stage<V>
     const [first] = batch.records
     if (first !== undefined) account.taken(batch.topic, partition, first.timestampMs)
     const ahead = opening.get(partition)
@@ -274,7 +274,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     for (let start = 0; start < pending.length; start += most) {
       if (batch.isStale()) return
       const chunk = pending.slice(start, start + most)
-      await workThroughChunk(batch, input, current, chunk)
+      await workThroughChunk(batch, stage, current, chunk)
       cameRound()
       work.cameOn()
       const left = pending.length - start - chunk.length
@@ -402,7 +402,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
 
   async function workThroughChunk(
     batch: Batch,
-    input: Input<V>,
+    stage: Stage<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
   ): Promise<void> {
@@ -410,7 +410,6 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     const startedAt = performance.now()
     using passage = enter(lane)
     failpoint('after-poll')
-    const stage = { ...input, service, processor }
     const decoded = await read(stage, partition, chunk, schemas, signal)
     stateAt.delete(partition)
     const worked = await settle(stage, partition, decoded)
@@ -421,12 +420,12 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     const along = following?.along(partition, metadata, worked.written)
     await passage.commit({
       records: worked.written,
-      offsets: [{ groupId: group, topic: input.topic.name, partition, next, metadata }],
+      offsets: [{ groupId: group, topic: stage.topic.name, partition, next, metadata }],
       ...(along && { follow: along.follow }),
     })
     lane.committing = false
     failpoint('after-commit')
-    lane.next.set(input.topic.name, next)
+    lane.next.set(stage.topic.name, next)
     if (processor.state) stateAt.set(partition, placeOf(lane.next))
     account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
     along?.committed()

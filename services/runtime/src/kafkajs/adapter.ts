@@ -316,9 +316,10 @@ class KafkajsTransactionalProducer implements TransactionalProducer {
     const { transaction, placed } = await attempt(what, async () => {
       const transaction = this.#next ?? (await this.#producer.transaction())
       this.#next = undefined
-      return { transaction, placed: placesOf(records, await sendAll(transaction, records)) }
+      const sent = await sendAll(transaction, records)
+      return { transaction, placed: follow && placesOf(records, sent) }
     })
-    const more = await follow?.(placed)
+    const more = placed && (await follow?.(placed))
     await attempt(what, async () => {
       if (more) await sendAll(transaction, more.records)
       failpoint('after-produce')
