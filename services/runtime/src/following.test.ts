@@ -5,6 +5,7 @@ import { deadLetterTopic, services, topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
+import { countingState } from './counting-state.ts'
 import { parseDeadLetter } from './dead-letter.ts'
 import { TransientError } from './errors.ts'
 import { Health } from './http.ts'
@@ -74,18 +75,14 @@ async function send(
 
 /** Counts the events of each player: the vector of an event is the event with its count. */
 function counting(): Stage<PlayerActivity> {
-  const counts = new Map<number, Map<string, number>>()
-  const changed = new Map<number, Set<string>>()
+  const { state, count } = countingState(changelog)
   const processor: Processor<PlayerActivity> = {
+    state,
     process: (partition, records) =>
       records.map(({ value, timestampMs }) => {
-        const count = counts.get(partition)
-        assert.ok(count, 'state is restored before records are processed')
         const { playerId, amount } = value
         if (amount === -1) return skip('duplicate')
-        count.set(playerId, (count.get(playerId) ?? 0) + 1)
-        changed.get(partition)?.add(playerId)
-        const vector = { ...value, product: `${value.eventId}=${count.get(playerId)}` }
+        const vector = { ...value, product: `${value.eventId}=${count(partition, playerId)}` }
         // What the next stage can't read.
         const poison = amount === -2 ? [Buffer.from('not avro')] : []
         return emit(
@@ -94,29 +91,6 @@ function counting(): Stage<PlayerActivity> {
           }),
         )
       }),
-    state: {
-      changelog,
-      async restore(partition, records) {
-        const count = new Map<string, number>()
-        for await (const batch of records) {
-          for (const { key, value } of batch) count.set(String(key), Number(String(value)))
-        }
-        counts.set(partition, count)
-        changed.set(partition, new Set())
-        return count.size
-      },
-      changes(partition) {
-        const ids = [...(changed.get(partition) ?? [])]
-        changed.get(partition)?.clear()
-        return ids.map((id) => ({
-          topic: changelog.name,
-          partition,
-          key: id,
-          value: Buffer.from(String(counts.get(partition)?.get(id))),
-        }))
-      },
-      release: (partition) => void counts.delete(partition),
-    },
   }
   return { service: services.features, topic: input, decoder: new Decoder(input.record), processor }
 }

@@ -5,6 +5,7 @@ import { deadLetterTopic, loopMetrics, services, topics } from '@churnstream/top
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
+import { countingState } from './counting-state.ts'
 import { parseDeadLetter } from './dead-letter.ts'
 import { TransientError } from './errors.ts'
 import { Health } from './http.ts'
@@ -71,46 +72,18 @@ async function send(
 }
 
 /** Emits each event's id; the state counts a player's events and writes the count as it goes. */
-function countingProcessor() {
-  const counts = new Map<number, Map<string, number>>()
-  const changed = new Map<number, Set<string>>()
-  const processor: Processor<PlayerActivity> = {
+function countingProcessor(): Processor<PlayerActivity> {
+  const { state, count } = countingState(changelog)
+  return {
+    state,
     process: (partition, records) =>
       records.map(({ value }) => {
-        const count = counts.get(partition)
-        assert.ok(count, 'state is restored before records are processed')
-        count.set(value.playerId, (count.get(value.playerId) ?? 0) + 1)
-        changed.get(partition)?.add(value.playerId)
-        const text = `${value.eventId}=${count.get(value.playerId)}`
+        const text = `${value.eventId}=${count(partition, value.playerId)}`
         return emit([
           { topic: output.name, partition, key: value.playerId, value: Buffer.from(text) },
         ])
       }),
-    state: {
-      changelog,
-      async restore(partition, records) {
-        const count = new Map<string, number>()
-        for await (const batch of records) {
-          for (const { key, value } of batch) count.set(String(key), Number(String(value)))
-        }
-        counts.set(partition, count)
-        changed.set(partition, new Set())
-        return count.size
-      },
-      changes(partition) {
-        const ids = [...(changed.get(partition) ?? [])]
-        changed.get(partition)?.clear()
-        return ids.map((id) => ({
-          topic: changelog.name,
-          partition,
-          key: id,
-          value: Buffer.from(String(counts.get(partition)?.get(id))),
-        }))
-      },
-      release: (partition) => void counts.delete(partition),
-    },
   }
-  return processor
 }
 
 interface StartOptions {
