@@ -32,8 +32,8 @@ export async function markEnds(kafka: Kafka): Promise<Marks> {
 }
 
 /**
- * Reads the topics again from the marks, read_committed, and the rows of the same causes from
- * PostgreSQL. Nothing is taken from a counter. An acknowledged event is missing when it has neither
+ * Reads the topics again from the marks, read_committed, and from PostgreSQL the rows of the causes
+ * that stand after them. Nothing is taken from a counter. An acknowledged event is missing when it has neither
  * a score nor a dead letter, or has a score that PostgreSQL lacks; a second score of the same cause
  * and player, in the topic or in PostgreSQL, is a duplicate.
  */
@@ -50,7 +50,10 @@ export async function takeAccount(options: {
   const versions = new Map<string, { name: string; version: string; scores: number }>()
   let scores = 0
   let duplicates = 0
+  const starts = marks.get(topics.playerActivity.name) ?? []
   for await (const { value } of decoded(kafka, schemas, topics.churnScores, marks)) {
+    // The mark of the scores may stand before what was still being scored then.
+    if (BigInt(value.causeOffset) < (starts[value.causePartition] ?? 0n)) continue
     scores++
     const cause = causeOf(value)
     if (seen.has(cause)) duplicates++
@@ -89,7 +92,7 @@ export async function takeAccount(options: {
     }
   }
 
-  const stored = await storedCauses(options.databaseUrl, marks)
+  const stored = await storedCauses(options.databaseUrl, starts)
   const storedDistinct = new Set(stored)
   const lacking = [...seen].filter((cause) => !storedDistinct.has(cause)).length
   const unsettled = [...acknowledged].filter((eventId) => !settled.has(eventId)).length
@@ -109,8 +112,7 @@ export async function takeAccount(options: {
 const causeOf = (score: ChurnScore): string =>
   `${score.causeTopic} ${score.causePartition} ${score.causeOffset} ${score.playerId}`
 
-async function storedCauses(databaseUrl: string, marks: Marks): Promise<string[]> {
-  const starts = marks.get(topics.playerActivity.name) ?? []
+async function storedCauses(databaseUrl: string, starts: readonly bigint[]): Promise<string[]> {
   const rows = await rowsOf<{ cause: string }>(
     databaseUrl,
     `SELECT concat_ws(' ', cause_topic, cause_partition, cause_offset, player_id) AS cause
