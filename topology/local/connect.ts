@@ -1,7 +1,7 @@
 // How does a Kafka Connect worker run, with the plugins that fill the warehouse?
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connectSecrets, warehouse, workerSettings } from '../src/index.ts'
+import { connectSecrets, icebergFolder, warehouse, workerSettings } from '../src/index.ts'
 import type { Context } from './context.ts'
 import { connectDir } from './places.mjs'
 import { s3Location } from './s3.ts'
@@ -59,7 +59,7 @@ export function connectSpec(context: Context): ServerSpec {
       // Soon, because a person watches a demo for minutes.
       WAREHOUSE_COMMIT_INTERVAL_MS: '5000',
       WAREHOUSE_S3_ENDPOINT: s3.endpoint,
-      WAREHOUSE_S3_LOCATION: `s3://${s3.bucket}/iceberg`,
+      WAREHOUSE_S3_LOCATION: `s3://${s3.bucket}/${icebergFolder}`,
       AWS_ACCESS_KEY_ID: s3.accessKeyId,
       AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
       AWS_REGION: s3.region,

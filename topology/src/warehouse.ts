@@ -115,10 +115,19 @@ export const icebergControlTopic = `${connectPrefix}${warehouse}-iceberg-control
 /** How late Iceberg's first commit may be. Each start answers once more what was asked in it. */
 const icebergLookBack = 'PT6H'
 
-/** The table in S3; it only grows, each record once. */
+/** The table in S3, each record once. */
 const icebergTable = {
   name: 'iceberg',
   topic: topics.churnScores,
+} as const
+
+/** Of the bucket; what lies in it belongs to Iceberg's catalogue. */
+export const icebergFolder = 'iceberg'
+
+/** Up to where the sink has read its topic, and its coordinator has committed what was written. */
+export const icebergGroups = {
+  sink: { group: connectGroupOf(icebergTable), topic: icebergTable.topic.name },
+  coordinator: { group: `${connectGroupOf(icebergTable)}-coord`, topic: icebergControlTopic },
 } as const
 
 export interface Connector {

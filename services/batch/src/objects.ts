@@ -1,5 +1,6 @@
 // How do S3's objects become files and files objects, none of them half?
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -44,6 +45,8 @@ export interface Objects {
   download(object: ObjectVersion, file: string): Promise<string>
   /** Seen as a whole or not at all; parts of an upload that failed are taken back. */
   upload(file: string, location: string): Promise<void>
+  /** What is not there is no trouble. */
+  remove(location: string): Promise<void>
 }
 
 /** About the request, not about the world: asking again changes nothing. */
@@ -169,6 +172,13 @@ export function createObjects(client: S3Client): Objects {
         })
         upload.on('httpUploadProgress', () => failpoint('mid-multipart'))
         await upload.done()
+      })
+    },
+
+    remove(location) {
+      const { bucket, prefix: key } = toLocation(location)
+      return attempt(`deleting ${location}`, async () => {
+        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
       })
     },
   }

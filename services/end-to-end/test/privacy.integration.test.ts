@@ -1,16 +1,23 @@
 // Is a player erased everywhere on real servers, and is nobody else?
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import {
+  createObjects,
   loadBatch,
   openInstallation,
   openRowWriter,
   prepareBatches,
   type ScoreRow,
 } from '@churnstream/batch'
-import { partitionOf, parseDeadLetter } from '@churnstream/runtime'
+import { createLog, partitionOf, parseDeadLetter } from '@churnstream/runtime'
 import { until } from '@churnstream/runtime/testing'
 import { Schemas, type PlayerActivity } from '@churnstream/schemas'
-import { deadLetterTopic, services, topics } from '@churnstream/topology'
+import { openDatabase, type Database } from '@churnstream/sinks'
+import {
+  readIcebergTable,
+  setIcebergProperty,
+  type IcebergTable,
+} from '@churnstream/privacy/testing'
+import { deadLetterTopic, services, topics, warehouse } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -18,6 +25,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { openActivityWriter, type ActivityWriter } from '../pipeline/activity.ts'
 import { runCommand, type Ended } from '../pipeline/command.ts'
@@ -40,6 +48,8 @@ const partition = partitionOf(erased, topics.playerActivity.partitions)
 let pipeline: Pipeline
 let writer: ActivityWriter
 let s3: S3Client
+/** Where Iceberg's catalogue is, and the tables of Kafka Connect. */
+let lake: Database
 let events = 0
 
 before(async () => {
@@ -48,6 +58,7 @@ before(async () => {
     ports: 'free',
     modelSize: 'small',
     services: ['features', 'scorer', 'registryBridge', 'sinks', 'monitor'],
+    warehouse: true,
     env: { monitor: { GATHER_MS: '20' } },
     signal: ended.signal,
     onProgress: () => undefined,
@@ -58,9 +69,16 @@ before(async () => {
   const { endpoint, region, accessKeyId, secretAccessKey } = stack.s3
   const credentials = { accessKeyId, secretAccessKey }
   s3 = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
+  lake = openDatabase({
+    url: stack.postgres.url(warehouse),
+    maxConnections: 1,
+    statementTimeoutMs: 10_000,
+    log: createLog('privacy-test', 'silent'),
+  })
 })
 after(async () => {
   s3?.destroy()
+  await lake?.[Symbol.asyncDispose]()
   await writer?.close()
   await pipeline?.[Symbol.asyncDispose]()
   rmSync(dataDir, { recursive: true, force: true })
@@ -120,6 +138,25 @@ async function newestOf(topic: { name: string; partitions: number }) {
   return newest
 }
 
+const readLake = () => readIcebergTable(lake, createObjects(s3))
+
+/** A row of Iceberg, and of the table beside it, by what tells rows apart. */
+const keyOf = (row: Readonly<Record<string, unknown>>): string =>
+  ['cause_partition', 'cause_offset', 'player_id'].map((name) => String(row[name])).join(' ')
+
+/** Every score that Connect has written flat, in Iceberg too, and no row twice. */
+async function untilLakeIsWhole(atLeast: number): Promise<IcebergTable> {
+  let found: IcebergTable | undefined
+  await until(`Iceberg holds ${atLeast} rows and more`, async () => {
+    const flat = await rowsOf(pipeline.stack.postgres.url(warehouse), flatScores)
+    found = await readLake()
+    const keys = found?.rows.map(keyOf).toSorted() ?? []
+    return flat.length >= atLeast && isDeepStrictEqual(keys, flat.map(keyOf).toSorted())
+  })
+  return found as IcebergTable
+}
+const flatScores = 'SELECT cause_partition, cause_offset, player_id FROM warehouse.score_history'
+
 const put = (Key: string, Body: Buffer | string) =>
   s3.send(new PutObjectCommand({ Bucket: pipeline.stack.s3.bucket, Key, Body }))
 async function get(Key: string): Promise<Buffer> {
@@ -161,6 +198,8 @@ test('erase - a player is nowhere any more, though features dies twice, and all 
     const counts = await Promise.all(players.map((player) => countOf(player)))
     return counts.every((count) => count >= 4)
   })
+  const lakeBefore = await untilLakeIsWhole(4 * players.length)
+  assert.ok(lakeBefore.rows.some((row) => row['player_id'] === erased))
   await until('the monitor knows the player', async () =>
     [...(await newestOf(topics.monitorState)).keys()].some((key) => key.endsWith(` ${erased}`)),
   )
@@ -208,15 +247,22 @@ test('erase - a player is nowhere any more, though features dies twice, and all 
   )
   const before = await prove(erased)
   assert.equal(before.code, 1, before.stderr)
-  assert.deepEqual(leftIn(proofOf(before)), [
-    'monitor-state',
-    'player-state',
-    'postgresql/public.batch_scores',
-    'postgresql/public.score_history',
-    's3://churnstream/batch/scores.parquet',
-    's3://churnstream/landing/activity/gb/2026-04-01/events.jsonl.gz',
-    's3://churnstream/training/set.csv.gz',
-  ])
+  const inLake = leftIn(proofOf(before)).filter((place) => place.includes('/iceberg/'))
+  assert.ok(inLake.length > 0 && inLake.every((place) => place.endsWith('.parquet')))
+  assert.deepEqual(
+    leftIn(proofOf(before)).filter((place) => !inLake.includes(place)),
+    [
+      'monitor-state',
+      'player-state',
+      'postgresql/public.batch_scores',
+      'postgresql/public.score_history',
+      'postgresql/warehouse.player_scores',
+      'postgresql/warehouse.score_history',
+      's3://churnstream/batch/scores.parquet',
+      's3://churnstream/landing/activity/gb/2026-04-01/events.jsonl.gz',
+      's3://churnstream/training/set.csv.gz',
+    ],
+  )
   const scoresBefore = await scoresOfOthers()
   const untouched = await get('batch/others.jsonl')
 
@@ -234,7 +280,7 @@ test('erase - a player is nowhere any more, though features dies twice, and all 
 
   const proof = proofOf(done)
   assert.deepEqual(leftIn(proof), [])
-  assert.ok(proof.read.records > 200 && proof.read.tables === 2 && proof.read.objects > 4)
+  assert.ok(proof.read.records > 200 && proof.read.tables === 4 && proof.read.objects > 4)
   const agesOut = proof.findings.map(({ place }) => place)
   for (const { name } of [topics.playerActivity, topics.featureVectors, topics.churnScores]) {
     assert.ok(agesOut.includes(name), `${name} is said to age out`)
@@ -246,8 +292,6 @@ test('erase - a player is nowhere any more, though features dies twice, and all 
     (await Promise.all(others.map((player) => countOf(player)))).every((count) => count >= 5),
   )
   const scoresAfter = await scoresOfOthers()
-  const keyOf = (row: Record<string, unknown>) =>
-    [row['cause_partition'], row['cause_offset'], row['player_id']].join(' ')
   const after = new Map(scoresAfter.map((row) => [keyOf(row), row]))
   assert.equal(after.size, scoresAfter.length)
   for (const row of scoresBefore) assert.deepEqual(after.get(keyOf(row)), row)
@@ -263,6 +307,25 @@ test('erase - a player is nowhere any more, though features dies twice, and all 
     `player_id,x\n${others.join(',1\n')},1\n`,
   )
   assert.deepEqual(await get('batch/others.jsonl'), untouched)
+})
+
+test('erase - in Iceberg nobody else is missing or twice, no snapshot is left to look back, and its sink goes on', async () => {
+  const lakeAfter = await untilLakeIsWhole(5 * others.length)
+  assert.deepEqual(new Set(lakeAfter.rows.map((row) => row['player_id'])), new Set(others))
+  const { metadata } = lakeAfter
+  assert.equal(metadata.properties?.['write.metadata.metrics.column.player_id'], 'none')
+  // The sink's next commit reads every manifest, ours too, and makes one of them.
+  await until('Iceberg is to merge manifests', () =>
+    setIcebergProperty(lake, createObjects(s3), 'commit.manifest.min-count-to-merge', '2'),
+  )
+  await play(others, 5, 1)
+  const merged = await untilLakeIsWhole(lakeAfter.rows.length + others.length)
+  await until('all others are there', async () => {
+    const { rows } = await untilLakeIsWhole(merged.rows.length)
+    const days = others.map((player) => rows.filter((row) => row['player_id'] === player).length)
+    return days.every((count) => count >= 6)
+  })
+  assert.equal((await readLake())?.manifests.length, 1)
 })
 
 test('repeat - what a backup brought back goes again', async () => {

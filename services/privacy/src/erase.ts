@@ -1,5 +1,4 @@
 // How is a player erased everywhere, and how does it go on when something was away?
-import { TransientError, type Kafka } from '@churnstream/runtime'
 import { Encoder, type PrivacyConfirmation, type PrivacyRequest } from '@churnstream/schemas'
 import {
   connectGroupOf,
@@ -11,8 +10,8 @@ import {
   type Topic,
 } from '@churnstream/topology'
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from './connect.ts'
+import { eraseInIceberg } from './iceberg/table.ts'
 import { eraseInObjects } from './objects.ts'
 import {
   confirmedBy,
@@ -22,6 +21,7 @@ import {
   type Standing,
 } from './requests.ts'
 import { eraseInTables, tablesOf } from './tables.ts'
+import { createUntil, untilIcebergCommitted, untilPassed } from './waiting.ts'
 
 export interface Asked {
   readonly playerId: string
@@ -37,8 +37,6 @@ export interface World {
   readonly onProgress: (line: string) => void
 }
 
-const pollMs = 250
-
 /**
  * Writes the request, unless one is under way, and does in turn what is not confirmed yet. Everything
  * is done as often as it is asked for and no more is gone than the first time.
@@ -53,15 +51,7 @@ export async function erase(
   const { kafka } = connection
   const { playerId } = asked
   const partition = partitionOfPlayer(playerId)
-  const deadline = Date.now() + asked.waitMs
-  const until = async (what: string, isSo: () => Promise<boolean>): Promise<void> => {
-    while (!(await isSo())) {
-      if (Date.now() > deadline) {
-        throw new TransientError(`${what} takes longer: the request stands, ask again to go on`)
-      }
-      await delay(pollMs, undefined, { signal: world.signal })
-    }
-  }
+  const until = createUntil(world, asked.waitMs)
   const request = (await underWay(world, playerId)) ?? (await ask(asked, world))
   const { requestId } = request
   const standing = async (): Promise<Standing> =>
@@ -80,35 +70,42 @@ export async function erase(
 
   const ofState = await confirmation(topics.playerState.name)
   // Whatever the former life gave rise to stands before what is the end now, hop by hop.
-  const passes = async (group: string, topic: Topic): Promise<void> => {
-    const end = (await kafka.endOffsets(topic.name))[partition] as bigint
-    onProgress(`waiting for ${group} to pass ${topic.name}-${partition}@${end}`)
-    await until(group, () => hasPassed(kafka, group, topic, partition, end))
-  }
+  const passes = (group: string, topic: Topic): Promise<void> =>
+    untilPassed(world, until, { group, topic: topic.name, partition })
   await passes(groupOf(services.scorer), topics.featureVectors)
   await passes(groupOf(services.sinks), topics.churnScores)
   const { requestedAt } = request
   const life = { playerId, partition, untilOffset: ofState.untilOffset, requestedAt }
-  const deleted = [...(await eraseInTables(connection.database, life))]
+  const places = rowsIn('postgresql', await eraseInTables(connection.database, life))
+  const refused: string[] = []
   if (connection.warehouse !== undefined) {
     const made = new Set((await tablesOf(connection.warehouse)).map(({ name }) => name))
     for (const table of Object.values(warehouseTables)) {
       if (made.has(`${warehouse}.${table.name}`)) await passes(connectGroupOf(table), table.topic)
     }
-    deleted.push(...(await eraseInTables(connection.warehouse, life)))
+    places.push(...rowsIn('postgresql', await eraseInTables(connection.warehouse, life)))
+    const iceberg = await eraseInIceberg(connection.warehouse, connection.objects.objects, life, {
+      untilCommitted: () => untilIcebergCommitted(world, until, partition),
+      onProgress,
+    })
+    places.push(...rowsIn('iceberg', iceberg.rows))
+    refused.push(...iceberg.refused)
   }
-  const { objects, refused } = await eraseInObjects(connection.objects, playerId, onProgress)
+  const inObjects = await eraseInObjects(connection.objects, life, onProgress)
+  refused.push(...inObjects.refused)
   await confirmation(topics.monitorState.name)
-  const places: [string, number][] = [
-    ...deleted.map(([table, rows]): [string, number] => [`postgresql/${table}`, rows]),
-    ['s3', objects],
+  places.push(
+    ['s3', inObjects.objects],
     // Also when something refused: the proof names it, and the next request begins anew.
     [everywhere, 0],
-  ]
+  )
   const confirmed = places.map(([place, erased]) => ({ ...ofState, place, erased }))
   await write(world, topics.privacyConfirmations, playerId, confirmed)
   return { requestId, refused }
 }
+
+const rowsIn = (store: string, rows: ReadonlyMap<string, number>): [string, number][] =>
+  [...rows].map(([table, count]) => [`${store}/${table}`, count])
 
 /** The newest request that is not done everywhere. */
 async function underWay(
@@ -158,20 +155,4 @@ async function write<N extends 'privacy-request' | 'privacy-confirmation'>(
   } finally {
     await producer.close()
   }
-}
-
-/** Nothing that can be seen stands between what the group has committed and the end: markers do. */
-async function hasPassed(
-  kafka: Kafka,
-  group: string,
-  { name }: Topic,
-  partition: number,
-  end: bigint,
-): Promise<boolean> {
-  const next = await kafka.committedOffset(group, name, partition)
-  if (next >= end) return true
-  for await (const records of kafka.read(name, partition, next, end)) {
-    if (records.length > 0) return false
-  }
-  return true
 }

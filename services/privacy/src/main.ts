@@ -18,7 +18,7 @@ await runCommand('privacy', async ({ signal, onProgress }) => {
   await using connection = connect(process.env, asked.dataDir, asked.objects)
   const world = { connection, signal, onProgress }
   if (asked.verb === 'repeat') {
-    const repeated = await repeat(world)
+    const repeated = await repeat(world, asked.waitMs)
     const { players, rows, objects, refused } = repeated
     const text = `${players} players: ${rows} rows deleted, ${objects} objects rewritten`
     console.log(asked.json ? JSON.stringify(repeated) : text)

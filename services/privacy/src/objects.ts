@@ -2,6 +2,7 @@
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3'
 import { openScratch, type ObjectVersion, type Objects } from '@churnstream/batch'
 import { FatalError, TransientError, messageOf } from '@churnstream/runtime'
+import { icebergFolder } from '@churnstream/topology'
 import { createReadStream } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,8 +11,16 @@ import { createGunzip, gunzip, gzip } from 'node:zlib'
 import { pipeline } from 'node:stream'
 import { createMentions } from './core/mentions.ts'
 import type { Finding } from './core/finding.ts'
-import { withoutInCsv, withoutInJson, withoutInJsonLines, type Without } from './core/without.ts'
-import { countInParquet, withoutInParquet } from './parquet.ts'
+import {
+  holds,
+  withoutInCsv,
+  withoutInJson,
+  withoutInJsonLines,
+  type Without,
+} from './core/without.ts'
+import { isOfFormerLife, type Life } from './core/life.ts'
+import { readBlocks } from './iceberg/avro-file.ts'
+import { countInParquet, withoutInParquet, type Row } from './parquet.ts'
 
 export interface Place {
   readonly objects: Objects
@@ -20,7 +29,7 @@ export interface Place {
   readonly locations: readonly string[]
 }
 
-type Kind = 'jsonl' | 'csv' | 'json' | 'parquet' | 'other'
+type Kind = 'jsonl' | 'csv' | 'json' | 'parquet' | 'avro' | 'other'
 
 function kindOf(key: string): { readonly kind: Kind; readonly isGzipped: boolean } {
   const [, name = '', gz] = /\.([a-z]+)(\.gz)?$/i.exec(key) ?? []
@@ -30,6 +39,7 @@ function kindOf(key: string): { readonly kind: Kind; readonly isGzipped: boolean
     csv: 'csv',
     json: 'json',
     parquet: 'parquet',
+    avro: 'avro',
   }
   return {
     kind: kinds[name.toLowerCase()] ?? 'other',
@@ -78,10 +88,23 @@ async function mentionedIn(file: string, isGzipped: boolean, playerId: string): 
   return false
 }
 
-async function isIn(object: ObjectVersion, file: string, playerId: string): Promise<boolean> {
+/** Files of Iceberg are changed by way of its catalogue alone. */
+const isOfIceberg = ({ key }: ObjectVersion): boolean => key.startsWith(`${icebergFolder}/`)
+
+async function isIn(object: ObjectVersion, file: string, life: Life): Promise<boolean> {
   const { kind, isGzipped } = kindOf(object.key)
+  const { playerId } = life
   try {
-    if (kind === 'parquet') return (await countInParquet(file, playerId)) > 0
+    if (kind === 'parquet') {
+      const isTheirs = isOfIceberg(object)
+        ? (row: Row) => isOfFormerLife(row, life)
+        : (row: Row) => holds(row, playerId)
+      return (await countInParquet(file, isTheirs)) > 0
+    }
+    if (kind === 'avro') {
+      const mentions = createMentions(playerId)
+      return readBlocks(await readFile(file)).blocks.some(({ bytes }) => mentions(bytes))
+    }
     return await mentionedIn(file, isGzipped, playerId)
   } catch (error) {
     // What can't be read can't be proved.
@@ -92,7 +115,7 @@ async function isIn(object: ObjectVersion, file: string, playerId: string): Prom
 /** Every object is read whole. */
 export async function findInObjects(
   place: Place,
-  playerId: string,
+  life: Life,
 ): Promise<{ readonly read: number; readonly findings: Finding[] }> {
   await using scratch = await openScratch()
   const file = join(scratch.path, 'object')
@@ -101,13 +124,13 @@ export async function findInObjects(
   for await (const object of listed(place)) {
     await place.objects.download(object, file)
     read++
-    if (!(await isIn(object, file, playerId))) continue
+    if (!(await isIn(object, file, life))) continue
     findings.push({
       place: locationOf(object),
       found: 1,
       goneAt: null,
-      because: object.key.startsWith('iceberg/')
-        ? 'a data file of Iceberg: delete the rows with an engine, then expire its snapshots'
+      because: isOfIceberg(object)
+        ? 'rows of the player in Iceberg: erase with WAREHOUSE_DATABASE_URL, where its catalogue is'
         : 'the object has rows of the player',
     })
   }
@@ -120,10 +143,13 @@ export interface ObjectsErased {
   readonly refused: readonly string[]
 }
 
-/** Objects with the player are replaced by what is left of them; others are not touched. */
+/**
+ * Objects with the player are replaced by what is left of them; others are not touched, nor are
+ * Iceberg's.
+ */
 export async function eraseInObjects(
   place: Place,
-  playerId: string,
+  life: Life,
   onProgress: (line: string) => void,
 ): Promise<ObjectsErased> {
   await using scratch = await openScratch()
@@ -131,12 +157,11 @@ export async function eraseInObjects(
   const refused: string[] = []
   let objects = 0
   for await (const object of listed(place)) {
+    if (isOfIceberg(object)) continue
     const location = locationOf(object)
     await place.objects.download(object, file)
-    if (!(await isIn(object, file, playerId))) continue
-    const removed = object.key.startsWith('iceberg/')
-      ? undefined
-      : await writeWithout(object, file, rest, playerId)
+    if (!(await isIn(object, file, life))) continue
+    const removed = await writeWithout(object, file, rest, life.playerId)
     if (removed === undefined) {
       refused.push(location)
       onProgress(`${location} has rows of the player that can't be taken out`)
@@ -158,8 +183,9 @@ async function writeWithout(
   playerId: string,
 ): Promise<number | undefined> {
   const { kind, isGzipped } = kindOf(key)
-  if (kind === 'other') return undefined
-  if (kind === 'parquet') return withoutInParquet(from, to, playerId)
+  if (kind === 'other' || kind === 'avro') return undefined
+  if (kind === 'parquet')
+    return (await withoutInParquet(from, to, (row) => holds(row, playerId)))?.removed
   const bytes = await readFile(from)
   const text = (isGzipped ? await promisify(gunzip)(bytes) : bytes).toString()
   const without = withoutIn[kind](text, playerId)
@@ -171,7 +197,7 @@ async function writeWithout(
 
 const withoutIn: Readonly<
   Record<
-    Exclude<Kind, 'parquet' | 'other'>,
+    Exclude<Kind, 'parquet' | 'avro' | 'other'>,
     (text: string, playerId: string) => Without | undefined
   >
 > = { jsonl: withoutInJsonLines, csv: withoutInCsv, json: withoutInJson }

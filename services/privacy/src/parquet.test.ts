@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { countInParquet, withoutInParquet } from './parquet.ts'
+import { countInParquet, withoutInParquet, type Row } from './parquet.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'churnstream-parquet-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -18,6 +18,7 @@ const columns: readonly OutputColumn[] = [
   { name: 'row', type: 'integer' },
   { name: 'as_of', type: 'instant' },
 ]
+const isTheirs = (row: Row): boolean => row['player_id'] === 'p-1'
 const readObjects = async (file: string) =>
   parquetReadObjects({ file: await asyncBufferFromFile(file), compressors })
 
@@ -29,11 +30,11 @@ test('withoutInParquet - the rows of the player go, the others are read as befor
   )
   await writer.finish()
   const before = await readObjects(from)
-  assert.equal(await countInParquet(from, 'p-1'), 2)
-  assert.equal(await withoutInParquet(from, to, 'p-1'), 2)
+  assert.equal(await countInParquet(from, isTheirs), 2)
+  assert.deepEqual(await withoutInParquet(from, to, isTheirs), { removed: 2, kept: 3 })
   assert.deepEqual(
     await readObjects(to),
     before.filter((row) => row['player_id'] !== 'p-1'),
   )
-  assert.equal(await countInParquet(to, 'p-1'), 0)
+  assert.equal(await countInParquet(to, isTheirs), 0)
 })

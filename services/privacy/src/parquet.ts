@@ -3,35 +3,38 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'h
 import { compressors } from 'hyparquet-compressors'
 import { ParquetWriter, fileWriter } from 'hyparquet-writer'
 import { isDeepStrictEqual } from 'node:util'
-import { holds } from './core/without.ts'
 
-type Row = Record<string, unknown>
+export type Row = Readonly<Record<string, unknown>>
 
 const rowGroupRows = 50_000
 
-async function readRows(file: string) {
+/** Every row of a file. */
+export async function readRows(file: string) {
   const buffer = await asyncBufferFromFile(file)
   const metadata = await parquetMetadataAsync(buffer)
   const rows = (await parquetReadObjects({ file: buffer, metadata, compressors })) as Row[]
   return { metadata, rows }
 }
 
-export async function countInParquet(file: string, playerId: string): Promise<number> {
+export async function countInParquet(
+  file: string,
+  isTheirs: (row: Row) => boolean,
+): Promise<number> {
   const { rows } = await readRows(file)
-  return rows.filter((row) => holds(row, playerId)).length
+  return rows.filter(isTheirs).length
 }
 
 /**
  * Writes the other rows with the same columns.
- * @returns rows removed; undefined when the others would not be read as they were before
+ * @returns how many rows; undefined when the others would not be read as they were before
  */
 export async function withoutInParquet(
   from: string,
   to: string,
-  playerId: string,
-): Promise<number | undefined> {
+  isTheirs: (row: Row) => boolean,
+): Promise<{ readonly removed: number; readonly kept: number } | undefined> {
   const { metadata, rows } = await readRows(from)
-  const kept = rows.filter((row) => !holds(row, playerId))
+  const kept = rows.filter((row) => !isTheirs(row))
   const names = metadata.schema.slice(1).map(({ name }) => name)
   try {
     const writer = new ParquetWriter({
@@ -45,7 +48,8 @@ export async function withoutInParquet(
     })
     await writer.finish()
     const { rows: written } = await readRows(to)
-    return isDeepStrictEqual(written, kept) ? rows.length - kept.length : undefined
+    if (!isDeepStrictEqual(written, kept)) return undefined
+    return { removed: rows.length - kept.length, kept: kept.length }
   } catch {
     // Of a kind that can be read and not written, nested columns for one: the caller says so.
     return undefined

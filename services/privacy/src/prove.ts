@@ -36,7 +36,7 @@ export async function prove(
   const inTables = await findInTables(database, life)
   const inWarehouse = warehouse === undefined ? undefined : await findInTables(warehouse, life)
   onProgress('reading every object')
-  const inObjects = await findInObjects(objects, playerId)
+  const inObjects = await findInObjects(objects, life)
   return {
     playerId,
     requests: requests.map(({ request }) => request.requestId),

@@ -2,8 +2,10 @@
 import { readConfirmations } from '@churnstream/replay'
 import { topics } from '@churnstream/topology'
 import type { World } from './erase.ts'
+import { eraseInIceberg } from './iceberg/table.ts'
 import { eraseInObjects } from './objects.ts'
 import { eraseInTables } from './tables.ts'
+import { createUntil, untilIcebergCommitted } from './waiting.ts'
 
 export interface Repeated {
   readonly players: number
@@ -13,8 +15,10 @@ export interface Repeated {
 }
 
 /** Every erasure that is remembered, once more, in PostgreSQL and in S3. */
-export async function repeat({ connection, signal, onProgress }: World): Promise<Repeated> {
+export async function repeat(world: World, waitMs: number): Promise<Repeated> {
+  const { connection, signal, onProgress } = world
   const { kafka, schemas, database, warehouse, objects } = connection
+  const until = createUntil(world, waitMs)
   const refused: string[] = []
   let [players, rows, rewritten] = [0, 0, 0]
   for (let partition = 0; partition < topics.privacyConfirmations.partitions; partition++) {
@@ -32,7 +36,15 @@ export async function repeat({ connection, signal, onProgress }: World): Promise
         if (one === undefined) continue
         for (const count of (await eraseInTables(one, life)).values()) rows += count
       }
-      const done = await eraseInObjects(objects, playerId, onProgress)
+      if (warehouse !== undefined) {
+        const iceberg = await eraseInIceberg(warehouse, objects.objects, life, {
+          untilCommitted: () => untilIcebergCommitted(world, until, partition),
+          onProgress,
+        })
+        for (const count of iceberg.rows.values()) rows += count
+        refused.push(...iceberg.refused)
+      }
+      const done = await eraseInObjects(objects, life, onProgress)
       players++
       rewritten += done.objects
       refused.push(...done.refused)

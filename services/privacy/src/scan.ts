@@ -22,7 +22,7 @@ import {
 } from '@churnstream/topology'
 import { createMentions } from './core/mentions.ts'
 import type { Finding } from './core/finding.ts'
-import type { Life } from './tables.ts'
+import type { Life } from './core/life.ts'
 
 const day = 24 * 60 * 60 * 1000
 /** Kafka's own: a tombstone stays so long after compaction, for readers that are behind. */

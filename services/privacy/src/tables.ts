@@ -2,15 +2,7 @@
 import type { Database, Session } from '@churnstream/sinks'
 import { topics } from '@churnstream/topology'
 import type { Finding } from './core/finding.ts'
-
-/** Up to where a player's former life goes; no end to it while nothing was confirmed. */
-export interface Life {
-  readonly playerId: string
-  /** Of player-activity. */
-  readonly partition: number
-  readonly untilOffset: number
-  readonly requestedAt: number
-}
+import type { Life } from './core/life.ts'
 
 export interface Table {
   readonly name: string
@@ -31,7 +23,7 @@ export async function tablesOf(session: Session): Promise<Table[]> {
   }))
 }
 
-/** Rows of the former life: by what caused them, or else by the instant that they are of. */
+/** As isOfFormerLife: by what caused them, or else by the instant that they are of. */
 function rowsOf({ columns }: Table, life: Life): { where: string; values: unknown[] } {
   const { playerId, partition, untilOffset, requestedAt } = life
   if (columns.has('cause_offset')) {
