@@ -79,7 +79,7 @@ export const parseMetadata = (text: string): TableMetadata =>
   ) as TableMetadata
 
 // Of ES2026; the types do not know it yet.
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): object }
+const rawJSON = (JSON as unknown as { rawJSON: (text: string) => object }).rawJSON
 
 export const formatMetadata = (metadata: TableMetadata): string =>
   JSON.stringify(metadata, (_, value: unknown) =>
