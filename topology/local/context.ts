@@ -35,6 +35,8 @@ export interface Context {
   python: string
   signal: AbortSignal
   kafkaNodes: readonly KafkaNode[]
+  /** Of each broker; a small one unless told. */
+  brokerHeapMb: number | undefined
   /** Of the only broker. */
   kafkaListeners: readonly KafkaListener[]
   /** Kafka with access control, PostgreSQL with TLS, MLflow with users. */

@@ -7,27 +7,30 @@ import { certificatesIn } from './certificates.ts'
 import { runOnce } from './run-once.ts'
 import type { PartName, ServerSpec } from './server.ts'
 
-// What Kafka's own start script passes, with half of its heap.
+// What Kafka's own start script passes.
 const jvm = [
-  '-Xms256m',
-  '-Xmx512m',
   // A broker that lives for minutes spends more on the optimising compiler than it gets back.
   '-XX:TieredStopAtLevel=1',
   '-XX:+UseSerialGC',
   '-Djava.awt.headless=true',
 ]
 
+/** Half of what Kafka's own start script gives. */
+const usualHeap = ['-Xms256m', '-Xmx512m']
+
 export async function kafkaSpec(
   context: Context,
   name: Extract<PartName, `kafka${string}`>,
   index: number,
 ): Promise<ServerSpec> {
-  const { dataDir, java, serversDir } = context
+  const { dataDir, java, serversDir, brokerHeapMb } = context
   const { port } = context.kafkaNodes[index] as KafkaNode
   const dir = join(dataDir.path, name)
   const properties = join(dir, 'server.properties')
   const classPath = ['-cp', join(serversDir, 'kafka', '*')]
   const log4j = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.yaml')}`
+  const heap =
+    brokerHeapMb === undefined ? usualHeap : [`-Xms${brokerHeapMb}m`, `-Xmx${brokerHeapMb}m`]
   mkdirSync(dir, { recursive: true })
   writeFileSync(properties, settings(join(dir, 'data'), index, context))
 
@@ -43,7 +46,7 @@ export async function kafkaSpec(
   return {
     name,
     command: java,
-    args: [...jvm, log4j, ...classPath, 'kafka.Kafka', properties],
+    args: [...heap, ...jvm, log4j, ...classPath, 'kafka.Kafka', properties],
     cwd: dir,
     logFile: join(dataDir.path, 'logs', `${name}.log`),
     port,

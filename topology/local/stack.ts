@@ -39,6 +39,8 @@ export interface StackOptions {
   ports: 'usual' | 'free'
   /** Of Kafka: one, or three that hold every record three times, two of them before it counts. */
   brokers?: 1 | 3
+  /** Of each broker; a small one unless told. */
+  brokerHeapMb?: number
   /** All but Prometheus and Connect by default. What a part needs is started with it. */
   parts?: PartName[]
   /** Starts Kafka Connect too, with plugins that write into the database `warehouse`. */
@@ -116,6 +118,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     serversDir: jars,
     python,
     kafkaNodes,
+    brokerHeapMb: options.brokerHeapMb,
     kafkaListeners: options.kafkaListeners ?? [],
     secured: options.secured,
     scrapes: options.scrapes ?? {},

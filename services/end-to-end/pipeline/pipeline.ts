@@ -51,6 +51,8 @@ export interface PipelineOptions {
   readonly warehouse?: boolean
   /** Of Kafka. */
   readonly brokers?: 1 | 3
+  /** Of each broker; a small one unless told. */
+  readonly brokerHeapMb?: number
   readonly kafkaListeners?: readonly KafkaListener[]
   readonly secured?: Secured
   /** Called when the servers are up and the topics there, before any service is started. */
@@ -96,6 +98,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       onProgress,
       freePortsHint: '--free-ports',
       brokers: options.brokers ?? 1,
+      ...(options.brokerHeapMb === undefined ? {} : { brokerHeapMb: options.brokerHeapMb }),
       kafkaListeners: options.kafkaListeners ?? [],
       ...(options.secured === undefined ? {} : { secured: options.secured }),
       connect: options.warehouse === true,
