@@ -32,13 +32,13 @@ export interface Batch {
   /** Offsets behind the last of these, up to the high watermark as this fetch saw it. */
   readonly remaining: bigint
   readonly records: readonly ConsumedRecord[]
-  /** True when this batch must not be worked on further: stopped, or sought elsewhere. */
+  /** True when this batch must not be worked on further: stopped, assigned anew, or sought elsewhere. */
   isStale(): boolean
   /** Keeps the membership alive. @throws RebalanceError when the group is being reassigned */
   heartbeat(): Promise<void>
   /** The next fetch starts after this offset. Does not commit. */
   resolve(offset: bigint): void
-  /** The next fetch starts at this offset. */
+  /** The next fetch starts at this offset; nothing once the partitions were assigned anew. */
   seek(offset: bigint): void
 }
 

@@ -259,7 +259,11 @@ export class MemoryCluster {
       resolve: (offset) => {
         if (!isOld()) member.positions.set(place, offset + 1n)
       },
-      seek: (offset) => void member.sought.set(place, offset),
+      seek: (offset) => {
+        if (isOld()) return
+        member.sought.set(place, offset)
+        this.#wake()
+      },
     }
   }
 

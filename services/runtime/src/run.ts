@@ -62,6 +62,8 @@ const chunkRecords = 1_000
 const retryMinMs = 100
 const retryMaxMs = 5_000
 const heartbeatEveryMs = 1_000
+/** From one fetch to the next of who keeps up: it sets the pace, and so the size, of transactions. */
+const usualEveryMs = 40
 
 /** One owned partition: who writes for it and how far its state has come. */
 interface Lane {
@@ -84,9 +86,10 @@ const placeOf = (next: ReadonlyMap<string, bigint>): string => [...next].flat().
  * Runs until the signal aborts. Per partition and generation: take the partition over (this fences
  * the former owner and ends its transaction), which tells the committed offset; restore the state
  * unless it stands exactly there; go on from that offset. Per chunk: process, then outputs,
- * changelog, dead letters and offset in one transaction, which lanes of the process share. After any
- * doubt about a transaction its lanes are dropped and opened again by the same steps, so the
- * committed offset tells what happened. See docs/decisions/0002 and 0122.
+ * changelog, dead letters and offset in one transaction, which lanes of the process share. While a
+ * batch's last one is under way the next batch is fetched. After any doubt about a transaction its
+ * lanes are dropped and opened again by the same steps, so the committed offset tells what happened.
+ * See docs/decisions/0002, 0122 and 0126.
  */
 export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void> {
   const { kafka, schemas, service, topic, processor, alongside = [], followedBy } = options
@@ -94,6 +97,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     [options, ...alongside].map((input) => [input.topic.name, { ...input, service, processor }]),
   )
   const { signal, log, health } = options
+  const everyMs = options.gather?.everyMs ?? usualEveryMs
   const group = groupOf(service)
   const others = alongside.map((input) => input.topic)
   const accountOf = (service: Service, inputs: readonly [Topic, ...Topic[]]) =>
@@ -137,8 +141,11 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
   const stateAt = new Map<number, string>()
   /** What each lane that was closed had committed last. */
   const answered = new Map<number, ReadonlyMap<string, bigint>>()
-  /** The last batch of each partition: its topics share a lane, so they take turns. */
+  /** Of each partition, until the last batch is committed: its topics share a lane and take turns. */
   const turns = new Map<number, Promise<void>>()
+  /** By what nobody waited for. */
+  const broken = Promise.withResolvers<never>()
+  broken.promise.catch(() => undefined)
 
   health.waitFor(part, 'no partitions were assigned yet')
   const consumerOptions: ConsumeOptions = {
@@ -176,19 +183,24 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
   try {
-    await consumer.finished
+    await Promise.race([consumer.finished, broken.promise])
   } finally {
     signal.removeEventListener('abort', stop)
+    await consumer.stop()
+    await Promise.all(turns.values())
     await Promise.all([...opening.values()].map(({ lane }) => lane))
     await Promise.all([...lanes.keys()].map(closeLane))
     await newest?.carrier.then((carrier) => carrier.close()).catch(() => undefined)
   }
 
+  /** Who is behind is given the next batch while the last commit is under way. */
   async function onBatch(batch: Batch): Promise<void> {
-    const nextAt = performance.now() + (options.gather?.everyMs ?? 0)
+    const nextAt = performance.now() + everyMs
     await workOff(batch)
-    // What waits for its turn is fetched when all batches of this fetch are done.
-    while (batch.remaining === 0n && !batch.isStale() && !signal.aborted) {
+    if (batch.remaining > 0n) return
+    // Lanes that are fetched together commit together.
+    await withHeartbeats(batch, turns.get(batch.partition) ?? Promise.resolve())
+    while (!batch.isStale() && !signal.aborted) {
       const leftMs = nextAt - performance.now()
       if (leftMs <= 0) break
       await delay(Math.min(leftMs, heartbeatEveryMs), undefined, { signal }).catch(() => undefined)
@@ -228,13 +240,15 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
   /**
    * One batch of a partition after the other, whichever topic it is of. After trouble the lane is
    * closed before the next one's turn: nobody may write with a producer whose last word is unknown.
+   * @returns when all is done but for the last commit, which the next turn waits for
    */
   function inTurn(batch: Batch, work: Work): Promise<void> {
     const { partition } = batch
+    let concluded: Promise<void> | undefined
     const turn = (turns.get(partition) ?? Promise.resolve()).then(async () => {
       if (batch.isStale()) return
       try {
-        await workThrough(batch, work)
+        await workThrough(batch, work, (last) => (concluded = last))
       } catch (error) {
         if (!(error instanceof RebalanceError)) {
           if (isAway(error)) account.replaced(reasonOf(error, lanes.get(partition)))
@@ -245,12 +259,16 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     })
     turns.set(
       partition,
-      turn.catch(() => undefined),
+      turn.catch(() => undefined).then(() => concluded),
     )
     return turn
   }
 
-  async function workThrough(batch: Batch, work: Work): Promise<void> {
+  async function workThrough(
+    batch: Batch,
+    work: Work,
+    leave: (concluded: Promise<void>) => void,
+  ): Promise<void> {
     const { partition, generation } = batch
     const stage = inputs.get(batch.topic) as Stage<V>
     const [first] = batch.records
@@ -273,22 +291,47 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     const most = options.gather?.records ?? chunkRecords
     for (let start = 0; start < pending.length; start += most) {
       if (batch.isStale()) return
+      await batch.heartbeat()
       const chunk = pending.slice(start, start + most)
-      await workThroughChunk(batch, stage, current, chunk)
-      cameRound()
-      work.cameOn()
       const left = pending.length - start - chunk.length
       const waiting = left > 0 ? pending[start + chunk.length] : undefined
       const unread = batch.remaining > 0n ? chunk.at(-1) : undefined
       const oldest = waiting ?? unread
-      account.behind(batch.topic, partition, Number(batch.remaining) + left, oldest?.timestampMs)
-      await batch.heartbeat()
+      const isShared = current.producer === undefined
+      const { committed } = await workThroughChunk(batch, stage, current, chunk, () => {
+        cameRound()
+        account.behind(batch.topic, partition, Number(batch.remaining) + left, oldest?.timestampMs)
+      })
+      if (left === 0 && isShared) leave(conclude(batch, current, committed))
+      else await committed
+      work.cameOn()
     }
     if (pending.length === 0) {
       account.behind(batch.topic, partition, Number(batch.remaining), undefined)
     }
     const last = batch.records.at(-1)
     if (last !== undefined) batch.resolve(last.offset)
+  }
+
+  /** Of a batch that is over: when its last commit failed, its records come again. */
+  async function conclude(batch: Batch, lane: Lane, committed: Promise<void>): Promise<void> {
+    const { topic: name, partition } = batch
+    try {
+      await committed
+    } catch (error) {
+      if (!isAway(error)) {
+        broken.reject(error)
+        return
+      }
+      account.replaced(reasonOf(error, lane))
+      // Another generation goes on from what is committed by itself.
+      if (lanes.get(partition) !== lane) return
+      const next = lane.next.get(name) as bigint
+      const reason = messageOf(error)
+      log.warn({ topic: name, partition, next: String(next), reason }, 'records come again')
+      await closeLane(partition)
+      batch.seek(next)
+    }
   }
 
   /** Ready means fenced and restored, so that the first records do not wait for it. */
@@ -304,8 +347,10 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
   }
 
   async function openAhead(partition: number, generation: number): Promise<Lane | undefined> {
+    const before = turns.get(partition)
     using work = workOn(partition)
     try {
+      await before
       return await openLane(partition, generation, work)
     } catch (error) {
       // The batch that needs it opens it again, and waits out what is away.
@@ -400,12 +445,14 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     nextAccount?.cameRound()
   }
 
+  /** @returns once the chunk's transaction is complete but for its commit */
   async function workThroughChunk(
     batch: Batch,
     stage: Stage<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
-  ): Promise<void> {
+    onCommitted: () => void,
+  ): Promise<{ readonly committed: Promise<void> }> {
     const { partition } = batch
     const startedAt = performance.now()
     using passage = enter(lane)
@@ -418,17 +465,24 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     failpoint('after-process')
     const metadata = lane.carrier.id
     const along = following?.along(partition, metadata, worked.written)
-    await passage.commit({
+    const commit = passage.commit({
       records: worked.written,
       offsets: [{ groupId: group, topic: stage.topic.name, partition, next, metadata }],
       ...(along && { follow: along.follow }),
     })
-    lane.committing = false
-    failpoint('after-commit')
-    lane.next.set(stage.topic.name, next)
-    if (processor.state) stateAt.set(partition, placeOf(lane.next))
-    account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
-    along?.committed()
+    const committed = commit.then(() => {
+      lane.committing = false
+      failpoint('after-commit')
+      lane.next.set(stage.topic.name, next)
+      // Whoever came after it in the meantime has a state of its own.
+      if (processor.state && lanes.get(partition) === lane) {
+        stateAt.set(partition, placeOf(lane.next))
+      }
+      account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
+      along?.committed()
+      onCommitted()
+    })
+    return { committed }
   }
 
   async function closeLane(partition: number): Promise<void> {

@@ -55,10 +55,8 @@ const transactionTimeoutMs = 20_000
 /** Longer than a transaction may take, so that work in flight drains before a reassignment. */
 const rebalanceTimeoutMs = 60_000
 const sessionTimeoutMs = 6_000
-/** A fetch waits this long or for this much: it sets the pace, and so the size, of transactions. */
-const fetchWaitMs = 25
-const fetchMinBytes = 64 * 1024
-/** Where records are gathered; a member can't leave its group while it waits. */
+/** Where nothing comes; a member can't leave its group while it waits. */
+const fetchWaitMs = 100
 const idleFetchWaitMs = 2_500
 const fetchMaxBytesPerPartition = 1 << 20
 /** Below the brokers' max.message.bytes of 1 MiB with room for what the encoding adds. */
@@ -200,9 +198,8 @@ async function consume(
     sessionTimeout: session,
     rebalanceTimeout: rebalanceTimeoutMs,
     heartbeatInterval: Math.min(3_000, Math.floor(session / 4)),
-    ...(gather === undefined
-      ? { maxWaitTimeInMs: fetchWaitMs, minBytes: fetchMinBytes }
-      : { maxWaitTimeInMs: Math.min(gather.everyMs, idleFetchWaitMs), minBytes: 1 }),
+    maxWaitTimeInMs: gather === undefined ? fetchWaitMs : Math.min(gather.everyMs, idleFetchWaitMs),
+    minBytes: 1,
     maxBytesPerPartition: fetchMaxBytesPerPartition,
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,
@@ -234,6 +231,8 @@ async function consume(
     void stop()
   }
 
+  const isOver = (of: number) => (): boolean => failed || generation !== of
+
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     generation++
     const owned = new Set(Object.values(payload.memberAssignment).flat())
@@ -255,7 +254,7 @@ async function consume(
       eachBatch: async (payload) => {
         if (failed) return
         try {
-          await options.onBatch(toBatch(payload, generation, consumer, () => failed))
+          await options.onBatch(toBatch(payload, generation, consumer, isOver(generation)))
         } catch (error) {
           // kafkajs knows what to do with its own error: it rejoins.
           if (error instanceof RebalanceError) throw error.cause
@@ -274,7 +273,7 @@ function toBatch(
   payload: EachBatchPayload,
   generation: number,
   consumer: KafkajsConsumer,
-  failed: () => boolean,
+  isOver: () => boolean,
 ) {
   const { batch } = payload
   const { topic, partition } = batch
@@ -286,7 +285,7 @@ function toBatch(
     remaining: BigInt(batch.offsetLag()),
     // Ours: see fetched-batch.ts.
     records: batch.messages as unknown as readonly ConsumedRecord[],
-    isStale: () => failed() || payload.isStale() || !payload.isRunning(),
+    isStale: () => isOver() || payload.isStale() || !payload.isRunning(),
     heartbeat: async () => {
       try {
         await payload.heartbeat()
@@ -295,7 +294,9 @@ function toBatch(
       }
     },
     resolve: (offset: bigint) => payload.resolveOffset(String(offset)),
-    seek: (offset: bigint) => consumer.seek({ topic, partition, offset: String(offset) }),
+    seek: (offset: bigint) => {
+      if (!isOver()) consumer.seek({ topic, partition, offset: String(offset) })
+    },
   }
 }
 
@@ -312,22 +313,15 @@ class KafkajsTransactionalProducer implements TransactionalProducer {
 
   async commit({ records, offsets = [], follow }: Transaction): Promise<void> {
     const what = `committing as ${this.#id}`
-    // Records first, offsets last: a transaction that begins with its offset is not retried well.
     const { transaction, placed } = await attempt(what, async () => {
       const transaction = this.#next ?? (await this.#producer.transaction())
       this.#next = undefined
-      const sent = await sendAll(transaction, records)
+      const sent = await sendWithOffsets(transaction, records, offsets)
       return { transaction, placed: follow && placesOf(records, sent) }
     })
     const more = placed && (await follow?.(placed))
     await attempt(what, async () => {
-      if (more) await sendAll(transaction, more.records)
-      failpoint('after-produce')
-      const all = more?.offsets === undefined ? offsets : [...offsets, ...more.offsets]
-      for (const [consumerGroupId, own] of Map.groupBy(all, ({ groupId }) => groupId)) {
-        await transaction.sendOffsets({ consumerGroupId, topics: toTopicOffsets(own) })
-      }
-      if (all.length > 0) failpoint('after-send-offsets')
+      if (more) await sendWithOffsets(transaction, more.records, more.offsets ?? [])
       failpoint('before-commit')
       await transaction.commit()
     })
@@ -351,6 +345,27 @@ class KafkajsIdempotentProducer implements Producer {
   close(): Promise<void> {
     return disconnect(this.#producer)
   }
+}
+
+/**
+ * Both at once, as neither waits for the other: two answers less to wait for. Each tells the
+ * coordinator first what it will write.
+ */
+async function sendWithOffsets(
+  transaction: KafkajsTransaction,
+  records: readonly OutgoingRecord[],
+  offsets: readonly CommittedOffset[],
+): Promise<Sent[]> {
+  const [sent, ...others] = await Promise.allSettled([
+    sendAll(transaction, records).finally(() => failpoint('after-produce')),
+    ...[...Map.groupBy(offsets, ({ groupId }) => groupId)].map(([consumerGroupId, own]) =>
+      transaction.sendOffsets({ consumerGroupId, topics: toTopicOffsets(own) }),
+    ),
+  ])
+  for (const other of others) if (other.status === 'rejected') throw other.reason
+  if (sent.status === 'rejected') throw sent.reason
+  if (offsets.length > 0) failpoint('after-send-offsets')
+  return sent.value
 }
 
 /** The records of one request, by how many they were, and what was answered. */
