@@ -271,15 +271,15 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     current.begun.add(batch.topic)
     const pending = batch.records.filter((record) => record.offset >= next)
     const most = options.gather?.records ?? chunkRecords
-    for (let start = 0; start < pending.length; start += most) {
+    for (let done = 0; done < pending.length;) {
       if (batch.isStale()) return
-      const chunk = pending.slice(start, start + most)
-      await workThroughChunk(batch, stage, current, chunk)
+      const chunk = pending.slice(done, done + most)
+      done += await workThroughChunk(batch, stage, current, chunk)
       cameRound()
       work.cameOn()
-      const left = pending.length - start - chunk.length
-      const waiting = left > 0 ? pending[start + chunk.length] : undefined
-      const unread = batch.remaining > 0n ? chunk.at(-1) : undefined
+      const left = pending.length - done
+      const waiting = pending[done]
+      const unread = batch.remaining > 0n ? pending[done - 1] : undefined
       const oldest = waiting ?? unread
       account.behind(batch.topic, partition, Number(batch.remaining) + left, oldest?.timestampMs)
       await batch.heartbeat()
@@ -400,12 +400,13 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     nextAccount?.cameRound()
   }
 
+  /** How many of its records are committed, from the first one on: not all, if they are too much. */
   async function workThroughChunk(
     batch: Batch,
     stage: Stage<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
-  ): Promise<void> {
+  ): Promise<number> {
     const { partition } = batch
     const startedAt = performance.now()
     using passage = enter(lane)
@@ -413,7 +414,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     const decoded = await read(stage, partition, chunk, schemas, signal)
     stateAt.delete(partition)
     const worked = await settle(stage, partition, decoded)
-    const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
+    const next = (worked.chunk.at(-1) as ConsumedRecord).offset + 1n
     lane.committing = true
     failpoint('after-process')
     const metadata = lane.carrier.id
@@ -429,6 +430,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     if (processor.state) stateAt.set(partition, placeOf(lane.next))
     account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
     along?.committed()
+    return worked.chunk.length
   }
 
   async function closeLane(partition: number): Promise<void> {
