@@ -143,18 +143,21 @@ test('onClock - who is left over is scored as of the clock record that comes to 
 test('onClock - who bets, is erased or comes anew while they are left over is as they would be anyway', () => {
   const state = new PartitionState({ playersPerClock: 1 })
   fold(
-    ['ada', 'bo', 'cy', 'dan'].map((playerId) => bet(0, { playerId })),
+    ['ada', 'bo', 'cas', 'cy', 'dan'].map((playerId) => bet(0, { playerId })),
     state,
   )
   assert.deepEqual(concerned(state.onClock(at(2), 10)), ['ada'])
   state.onActivity(bet(2, { playerId: 'bo' }), 11)
+  state.erase('cas', 12, 12)
   state.erase('cy', 12, 12)
-  // Has the slot of the one who was due.
+  // Has the slot of the last one.
   state.onActivity(bet(2.5, { playerId: 'aaron' }), 12)
   assert.deepEqual(concerned(state.onClock(at(2.6), 13)), ['dan'])
   assert.deepEqual(concerned(state.onClock(at(2.9), 14)), [])
   const then = [15, 16, 17, 18].map((offset) => concerned(state.onClock(at(3.5), offset)))
   assert.deepEqual(then, [['ada'], ['bo'], ['dan'], ['aaron']])
+  const changed = state.takeChanges().map(({ playerId }) => playerId)
+  assert.deepEqual(changed.sort(), ['aaron', 'ada', 'bo', 'dan'])
 })
 
 test('onClock - a label that is left over is decided by the bets that came until it is known', () => {
