@@ -16,7 +16,8 @@ const encoders = {
 }
 
 test('process - clock records that waited together do not all go in one transaction', async () => {
-  const { state, process } = createFeatureProcessor(encoders, fixedSchemas({}) as Schemas)
+  const processor = createFeatureProcessor(encoders, fixedSchemas({}) as Schemas)
+  const { state } = processor
   await state?.restore(0, (async function* () {})())
   let offset = 0n
   const received = (value: PlayerActivity): Received<PlayerActivity> => ({
@@ -29,7 +30,7 @@ test('process - clock records that waited together do not all go in one transact
   const bets = Array.from({ length: count }, (_, i) => bet(0, { playerId: `player-${i}` }))
   for (let start = 0; start < count; start += 1_000) {
     const chunk = bets.slice(start, start + 1_000).map(received)
-    assert.equal((await process(0, chunk)).length, chunk.length)
+    assert.equal((await processor.process(0, chunk)).length, chunk.length)
   }
   state?.changes(0)
   let waiting = Array.from({ length: 60 }, (_, i) =>
@@ -37,7 +38,7 @@ test('process - clock records that waited together do not all go in one transact
   )
   const transactions: [records: number, vectors: number, states: number][] = []
   while (waiting.length > 0) {
-    const outcomes = await process(0, waiting)
+    const outcomes = await processor.process(0, waiting)
     waiting = waiting.slice(outcomes.length)
     const vectors = outcomes.flatMap((outcome) => (outcome.kind === 'emit' ? outcome.records : []))
     transactions.push([outcomes.length, vectors.length, state?.changes(0).length ?? 0])
