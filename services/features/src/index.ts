@@ -1,8 +1,10 @@
 // What do others need of the features service? Its core, its processor, and the service itself.
 export {
   PartitionState,
+  playersPerClock,
   type Look,
   type Outcome,
+  type PartitionOptions,
   type Result,
   type Vector,
 } from './core/partition.ts'

@@ -73,8 +73,15 @@ const schedules = fc.array(fc.record({ trouble: troubles, after: fc.nat(79), tur
   size: 'max',
 })
 
+/** Of players that a clock record concerns, and of records that are enough for a transaction. */
+const bounds = fc.record({
+  playersPerClock: fc.constantFrom(1, 2, Infinity),
+  enoughRecords: fc.constantFrom(1, 3, Infinity),
+})
+type Bounds = typeof bounds extends fc.Arbitrary<infer T> ? T : never
+
 /** A cluster on which features processes come and go. */
-async function createGroup() {
+async function createGroup(bounded: Bounds) {
   const cluster = new MemoryCluster()
   const kafka = cluster.open()
   const names = [input, requests, ...service.produces, ...service.state].map(({ name }) => name)
@@ -97,7 +104,9 @@ async function createGroup() {
       topic: input,
       decoder: new Decoder(input.record),
       alongside: [{ topic: requests, decoder: new Decoder(requests.record) }],
-      processor: createFeatureProcessor(encoders, schemas),
+      processor: createFeatureProcessor(encoders, schemas, bounded),
+      // Troubles find more commits than at the usual pace.
+      gather: { everyMs: 0 },
       signal: stopping.signal,
       log,
       metrics: createMetrics('test'),
@@ -148,9 +157,10 @@ async function createGroup() {
 }
 
 test('features - vectors, labels, dead letters and state are those of one quiet process', async () => {
-  let [deaths, struck, erasures, ahead] = [0, 0, 0, 0]
-  const property = fc.asyncProperty(histories(80), schedules, async (inputs, schedule) => {
-    const group = await createGroup()
+  let [deaths, struck, erasures, ahead, passedBy] = [0, 0, 0, 0, 0]
+  const generated = [histories(80), schedules, bounds] as const
+  const property = fc.asyncProperty(...generated, async (inputs, schedule, bounded) => {
+    const group = await createGroup(bounded)
     const { kafka } = group
     const producer = await kafka.openProducer()
     const sent: (PlayerActivity | 'poison')[][] = [[], []]
@@ -208,7 +218,9 @@ test('features - vectors, labels, dead letters and state are those of one quiet 
       )) as PrivacyConfirmation[]
       assert.equal(confirmations.length, asked[partition])
       ahead += confirmations.filter((one) => one.fromOffset < one.untilOffset).length
-      const expected = expectedOf(sent[partition] ?? [], partition, confirmations)
+      const { playersPerClock } = bounded
+      const expected = expectedOf(sent[partition] ?? [], partition, confirmations, playersPerClock)
+      passedBy += expected.passedBy
       assert.deepEqual(
         await decoded('feature-vector', topics.featureVectors.name),
         expected.vectors,
@@ -243,6 +255,7 @@ test('features - vectors, labels, dead letters and state are those of one quiet 
   await fc.assert(property, { seed, numRuns: 150 })
   assert.ok(deaths > 50 && struck > 300, `${deaths} deaths, ${struck} troubles`)
   assert.ok(erasures > 50 && ahead > 10, `${erasures} erasures, ${ahead} ahead of the activity`)
+  assert.ok(passedBy > 50, `${passedBy} clock records left players over`)
 })
 
 const partitionFor = (playerId: string): number => playerId.length % partitions
@@ -256,9 +269,11 @@ function expectedOf(
   inputs: readonly (PlayerActivity | 'poison')[],
   partition: number,
   confirmations: readonly PrivacyConfirmation[],
+  playersPerClock: number,
 ) {
-  const oracle = new Oracle()
-  const quiet = new PartitionState()
+  const oracle = new Oracle(playersPerClock)
+  const quiet = new PartitionState({ playersPerClock })
+  let passedBy = 0
   const vectors: FeatureVector[] = []
   const outcomes: PlayerOutcome[] = []
   const state = new Map<string, Buffer | null>()
@@ -293,6 +308,7 @@ function expectedOf(
     const result = isClock ? oracle.onClock(value.occurredAt) : oracle.onActivity(value)
     if (isClock) quiet.onClock(value.occurredAt, offset)
     else quiet.onActivity(value, offset)
+    if (isClock && oracle.dueBy(value.occurredAt) > 0) passedBy++
     note()
     if (typeof result === 'string') continue
     const cause = {
@@ -310,5 +326,5 @@ function expectedOf(
   }
   eraseAt(inputs.length)
   const poison = inputs.filter((value) => value === 'poison').length
-  return { vectors, outcomes, state, poison }
+  return { vectors, outcomes, state, poison, passedBy }
 }

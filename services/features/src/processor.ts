@@ -22,7 +22,7 @@ import {
   type Received,
 } from '@churnstream/runtime'
 import { horizonDays } from './core/labels.ts'
-import { PartitionState, type Result } from './core/partition.ts'
+import { PartitionState, type PartitionOptions, type Result } from './core/partition.ts'
 
 export interface Encoders {
   readonly vector: Encoder<'feature-vector'>
@@ -53,7 +53,18 @@ export async function createEncoders(schemas: Schemas): Promise<Encoders> {
   }
 }
 
-export function createFeatureProcessor(encoders: Encoders, schemas: Schemas): Processor<Input> {
+/**
+ * Of one transaction: who has brought so many is the last in it. Otherwise the clock records of a
+ * night, in one chunk, would each add as many as one may.
+ */
+const enoughRecords = 4_000
+
+export function createFeatureProcessor(
+  encoders: Encoders,
+  schemas: Schemas,
+  options: PartitionOptions & { readonly enoughRecords?: number } = {},
+): Processor<Input> {
+  const enough = options.enoughRecords ?? enoughRecords
   const partitions = new Map<number, PartitionState>()
   /** By partition: everything below it of player-activity was folded. */
   const folded = new Map<number, number>()
@@ -67,11 +78,17 @@ export function createFeatureProcessor(encoders: Encoders, schemas: Schemas): Pr
     // Records of one call are of one topic.
     process(partition, records) {
       const state = stateOf(partition)
-      return records.map((record) =>
-        isRequest(record)
+      const outcomes: Outcome[] = []
+      let emitted = 0
+      for (const record of records) {
+        const outcome = isRequest(record)
           ? onRequest(state, partition, record)
-          : onActivity(state, partition, record as Received<PlayerActivity>),
-      )
+          : onActivity(state, partition, record as Received<PlayerActivity>)
+        outcomes.push(outcome)
+        if (outcome.kind === 'emit') emitted += outcome.records.length
+        if (emitted >= enough) break
+      }
+      return outcomes
     },
     async opened(partition, next) {
       folded.set(partition, Number(next.get(topics.playerActivity.name)))
@@ -79,7 +96,7 @@ export function createFeatureProcessor(encoders: Encoders, schemas: Schemas): Pr
     state: {
       changelog: topics.playerState,
       async restore(partition, changelog) {
-        const state = new PartitionState()
+        const state = new PartitionState(options)
         const decoder = new Decoder('player-state')
         for await (const records of changelog) await load(state, decoder, records)
         partitions.set(partition, state)

@@ -30,7 +30,7 @@ const fields = baseConfig.extend({
     .number()
     .int()
     .refine((ms) => ms === 0 || ms >= 10, 'must be 0 (off) or at least 10')
-    .default(60_000),
+    .default(20_000),
 })
 
 export const config = fields.refine(

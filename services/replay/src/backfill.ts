@@ -159,7 +159,7 @@ async function* chunksOf(
   progress: { folded: number },
 ): AsyncGenerator<Omit<ScoredChunk, 'scores'>> {
   const { fromAt, toAt, market } = plan
-  const state = new PartitionState()
+  const state = new PartitionState({ playersPerClock: source.playersPerClock })
   const toView = new Views(source.name, partition)
   let views: VectorView[] = []
   for await (const steps of source.read(partition)) {

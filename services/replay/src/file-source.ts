@@ -141,6 +141,8 @@ export async function openFileSource(options: FileSourceOptions): Promise<Source
     plan,
     name: location,
     partitions,
+    // Nobody waits here, and clock records are an hour apart.
+    playersPerClock: Infinity,
     left: { rejected, after },
     read,
     [Symbol.asyncDispose]: async () => spool[Symbol.dispose](),

@@ -32,6 +32,7 @@ export async function replayLabels(
   await using scratch = target.startsWith('s3://') ? await openScratch() : undefined
   const file = scratch === undefined ? target : join(scratch.path, basename(target))
   const startedAt = performance.now()
+  const { playersPerClock } = source
   const partitions = function* () {
     for (let partition = 0; partition < source.partitions; partition++) {
       signal.throwIfAborted()
@@ -40,7 +41,15 @@ export async function replayLabels(
     }
   }
   const built = await attemptFile(`writing ${file}`, () =>
-    buildTrainingSet({ file, partitions: partitions(), market, fromAt, share, seed }),
+    buildTrainingSet({
+      file,
+      partitions: partitions(),
+      playersPerClock,
+      market,
+      fromAt,
+      share,
+      seed,
+    }),
   )
   if (scratch !== undefined) await connection.installation.objects().upload(file, target)
   const seconds = (performance.now() - startedAt) / 1000

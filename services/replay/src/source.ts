@@ -7,6 +7,8 @@ export interface Source extends AsyncDisposable {
   /** Named as the cause of what follows. */
   readonly name: string
   readonly partitions: number
+  /** How many players one of its clock records may concern. */
+  readonly playersPerClock: number
   /** What was not taken into the replay at all. */
   readonly left: Left
   /** In order; an offset is the place in the partition. */

@@ -1,4 +1,5 @@
 // How is player-activity read for a replay?
+import { playersPerClock } from '@churnstream/features'
 import { FatalError, type Kafka } from '@churnstream/runtime'
 import { DecodeProblem, Decoder, activityProblem, type Schemas } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
@@ -72,6 +73,8 @@ export function openTopicSource(kafka: Kafka, schemas: Schemas, plan: TopicPlan)
     plan,
     name: plan.topic,
     partitions: plan.parts.length,
+    // Its clock records are those that the stream has folded.
+    playersPerClock,
     left: { rejected: {}, after: 0 },
     read,
     [Symbol.asyncDispose]: async () => undefined,

@@ -1,5 +1,5 @@
 // How does history become a training set, through the code that serves?
-import { PartitionState } from '@churnstream/features'
+import { PartitionState, playersPerClock } from '@churnstream/features'
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
@@ -12,6 +12,8 @@ export interface TrainingSetOptions extends SampleOptions {
   readonly file: string
   /** The steps of each partition, in order; simulated, of a topic, or of files. */
   readonly partitions: Iterable<StepBatches>
+  /** How many players a clock record may concern; as many as in the stream unless told. */
+  readonly playersPerClock?: number
 }
 
 export type StepBatches = AsyncIterable<readonly Step[]> | Iterable<readonly Step[]>
@@ -27,14 +29,14 @@ export interface TrainingSet {
  * and options give the same bytes. Nothing is left under the name when it fails.
  */
 export async function buildTrainingSet(options: TrainingSetOptions): Promise<TrainingSet> {
-  const { file, partitions } = options
+  const { file, partitions, playersPerClock: limit = playersPerClock } = options
   const folded = emptyFolded()
   const counts = { rows: 0, churned: 0 }
   const lines = async function* (): AsyncGenerator<string> {
     yield `${trainingSetHeader}\n`
     let number = 0
     for (const batches of partitions) {
-      const state = new PartitionState()
+      const state = new PartitionState({ playersPerClock: limit })
       const sample = new DaySample(options, number++)
       for await (const batch of batches) {
         let text = ''

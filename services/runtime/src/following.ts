@@ -59,10 +59,12 @@ export function createFollowing<W>(options: FollowingOptions<W>): Following {
         const [first, last] = [records[0], records.at(-1)]
         if (first === undefined || last === undefined) return { records: [] }
         account.taken(topic.name, partition, first.timestampMs)
-        for (let start = 0; start < records.length; start += chunkRecords) {
-          const chunk = records.slice(start, start + chunkRecords)
+        for (let done = 0; done < records.length;) {
+          const chunk = records.slice(done, done + chunkRecords)
           const decoded = await read(stage, partition, chunk, schemas, signal)
-          passes.push(await settle(stage, partition, decoded))
+          const worked = await settle(stage, partition, decoded)
+          passes.push(worked)
+          done += worked.chunk.length
         }
         return {
           records: passes.flatMap(({ written }) => written),

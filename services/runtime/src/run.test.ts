@@ -196,6 +196,65 @@ test('run - each outcome is counted by what it was and why', async () => {
   }
 })
 
+test('run - what a processor leaves for the next transaction comes again, once', async () => {
+  const { cluster, kafka } = await createCluster()
+  const parent = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
+  const events = Array.from({ length: 20 }, (_, i) => event('ada', i))
+  const poisonBehind = [3, 7, 19]
+  const producer = await kafka.openProducer()
+  const values = events.flatMap((value, i) => [
+    encoder.encode(value),
+    ...(poisonBehind.includes(i) ? [null] : []),
+  ])
+  const headers = { [traceHeader]: toTraceparent(parent) }
+  await producer.send(
+    values.map((value) => ({ topic: input.name, partition: 0, key: 'key', value, headers })),
+  )
+  await producer.close()
+  let commits = 0
+  cluster.failpoint = (reached) => {
+    if (reached === 'after-commit' && commits++ % 4 === 1) throw new TransientError('for the test')
+  }
+  const counting = countingProcessor()
+  const sizes: number[] = []
+  const processor: Processor<PlayerActivity> = {
+    ...counting,
+    process(partition, records) {
+      sizes.push(records.length)
+      return counting.process(partition, records.slice(0, 3))
+    },
+  }
+  const spans: Span[] = []
+  const tracing = { ...noTracing, ended: (span: Span) => void spans.push(span) }
+  const running = start(kafka, processor, { tracing })
+  await until('all is done', async () => (await committed(kafka)) === BigInt(values.length))
+  await running.stop()
+  assert.ok(sizes.length >= 7 && sizes[0] === 20, sizes.join())
+  assert.deepEqual(
+    await texts(kafka, output.name),
+    events.map(({ eventId }, i) => `${eventId}=${i + 1}`),
+  )
+  const letters = await readAll(kafka, deadLetterTopic(input), 0)
+  assert.deepEqual(
+    letters.map((letter) => parseDeadLetter(letter).offset),
+    [4, 9, 22],
+  )
+  // What was committed and not answered is not counted.
+  const spansOf = new Set(spans.map(({ attributes }) => attributes['messaging.kafka.offset']))
+  assert.equal(spansOf.size, spans.length)
+  assert.ok(commits >= 7 && spans.length < values.length, `${commits} ${spans.length}`)
+})
+
+test('run - a processor that answers for no record, or for more than there are, ends the loop', async () => {
+  for (const outcomes of [[], [emit([]), emit([])]]) {
+    const { kafka } = await createCluster()
+    await send(kafka, [event('ada', 0)])
+    const running = start(kafka, { process: () => outcomes })
+    await assert.rejects(running.finished, /outcomes for 1 records: a bug/)
+    assert.equal(await committed(kafka), 0n)
+  }
+})
+
 test('run - what is not wanted is skipped unread, and counted', async () => {
   const { kafka } = await createCluster()
   await send(kafka, [Buffer.from('not avro'), event('ada', 0), event('ada', 1)])

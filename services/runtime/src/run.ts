@@ -248,7 +248,9 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     const turn = (turns.get(partition) ?? Promise.resolve()).then(async () => {
       if (batch.isStale()) return
       try {
-        await workThrough(batch, work, (last) => (concluded = last))
+        await workThrough(batch, work, (last) => {
+          concluded = last
+        })
       } catch (error) {
         if (!(error instanceof RebalanceError)) {
           if (isAway(error)) account.replaced(reasonOf(error, lanes.get(partition)))
@@ -289,21 +291,23 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     current.begun.add(batch.topic)
     const pending = batch.records.filter((record) => record.offset >= next)
     const most = options.gather?.records ?? chunkRecords
-    for (let start = 0; start < pending.length; start += most) {
+    for (let done = 0; done < pending.length;) {
       if (batch.isStale()) return
       await batch.heartbeat()
-      const chunk = pending.slice(start, start + most)
-      const left = pending.length - start - chunk.length
-      const waiting = left > 0 ? pending[start + chunk.length] : undefined
-      const unread = batch.remaining > 0n ? chunk.at(-1) : undefined
-      const oldest = waiting ?? unread
+      const chunk = pending.slice(done, done + most)
       const isShared = current.producer === undefined
-      const { committed } = await workThroughChunk(batch, stage, current, chunk, () => {
+      const { count, committed } = await workThroughChunk(batch, stage, current, chunk)
+      done += count
+      const left = pending.length - done
+      const waiting = pending[done]
+      const unread = batch.remaining > 0n ? pending[done - 1] : undefined
+      const oldest = waiting ?? unread
+      const reported = committed.then(() => {
         cameRound()
         account.behind(batch.topic, partition, Number(batch.remaining) + left, oldest?.timestampMs)
       })
-      if (left === 0 && isShared) leave(conclude(batch, current, committed))
-      else await committed
+      if (left === 0 && isShared) leave(conclude(batch, current, reported))
+      else await reported
       work.cameOn()
     }
     if (pending.length === 0) {
@@ -445,14 +449,16 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     nextAccount?.cameRound()
   }
 
-  /** @returns once the chunk's transaction is complete but for its commit */
+  /**
+   * @returns once its transaction is complete but for its commit, and how many of the records are in it,
+   * from the first one on: not all, if they are too much
+   */
   async function workThroughChunk(
     batch: Batch,
     stage: Stage<V>,
     lane: Lane,
     chunk: readonly ConsumedRecord[],
-    onCommitted: () => void,
-  ): Promise<{ readonly committed: Promise<void> }> {
+  ): Promise<{ readonly count: number; readonly committed: Promise<void> }> {
     const { partition } = batch
     const startedAt = performance.now()
     using passage = enter(lane)
@@ -460,7 +466,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     const decoded = await read(stage, partition, chunk, schemas, signal)
     stateAt.delete(partition)
     const worked = await settle(stage, partition, decoded)
-    const next = (chunk.at(-1) as ConsumedRecord).offset + 1n
+    const next = (worked.chunk.at(-1) as ConsumedRecord).offset + 1n
     lane.committing = true
     failpoint('after-process')
     const metadata = lane.carrier.id
@@ -480,9 +486,8 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
       }
       account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
       along?.committed()
-      onCommitted()
     })
-    return { committed }
+    return { count: worked.chunk.length, committed }
   }
 
   async function closeLane(partition: number): Promise<void> {

@@ -18,7 +18,11 @@ export interface Received<V> {
 
 /** The business of a service: what to do with the decoded records of one partition, in order. */
 export interface Processor<V> {
-  /** One outcome per record, in order. Poison is an outcome; trouble of the world is thrown. */
+  /**
+   * One outcome per record, in order. Poison is an outcome; trouble of the world is thrown. When the
+   * first of them give rise to enough for one transaction, the others may be left for the next: they
+   * come again.
+   */
   process(partition: number, records: readonly Received<V>[]): Outcome[] | Promise<Outcome[]>
   /**
    * Called when a partition has been taken over and its former owner fenced, before any record, with
@@ -62,10 +66,10 @@ export interface Read<V> {
   /** By index in the chunk; undefined of what is received. */
   readonly outcomes: readonly (Outcome | undefined)[]
   /** By index in the chunk. */
-  readonly traced: ReadonlyMap<number, Traced>
+  readonly traced: Map<number, Traced>
 }
 
-/** What became of a chunk, and what is to be written for it. */
+/** What became of a chunk or its first records, and what is to be written for them. */
 export type Worked = Omit<Settled, 'seconds'>
 
 const unwanted = skip('unwanted')
@@ -108,15 +112,19 @@ export async function settle<V>(
   { chunk, received, outcomes, traced }: Read<V>,
 ): Promise<Worked> {
   const processed = received.length === 0 ? [] : await processor.process(partition, received)
-  if (processed.length !== received.length) {
+  if (processed.length > received.length || (received.length > 0 && processed.length === 0)) {
     throw new Error(
       `${processed.length} outcomes for ${received.length} records: a bug in ${service.name}`,
     )
   }
   let at = 0
   const written: OutgoingRecord[] = []
-  const settled = chunk.map((record, index) => {
-    const outcome = outcomes[index] ?? (processed[at++] as Outcome)
+  const settled: Outcome[] = []
+  for (const [index, record] of chunk.entries()) {
+    const outcome = outcomes[index] ?? processed[at++]
+    // From here on the records are left for the next transaction.
+    if (outcome === undefined) break
+    settled.push(outcome)
     switch (outcome.kind) {
       case 'emit': {
         const trace = traced.get(index)?.trace
@@ -139,10 +147,11 @@ export async function settle<V>(
       default:
         outcome satisfies never
     }
-    return outcome
-  })
+  }
   if (processor.state) for (const change of processor.state.changes(partition)) written.push(change)
-  return { topic, partition, chunk, outcomes: settled, written, traced }
+  const done = chunk.slice(0, settled.length)
+  for (const index of traced.keys()) if (index >= done.length) traced.delete(index)
+  return { topic, partition, chunk: done, outcomes: settled, written, traced }
 }
 
 const within = (trace: TraceContext, record: OutgoingRecord): OutgoingRecord => ({

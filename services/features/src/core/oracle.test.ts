@@ -9,12 +9,17 @@ import { PartitionState } from './partition.ts'
 import { dayMs } from './block.ts'
 
 const seed = 20_260_101
+const limits = fc.constantFrom(1, 2, 3, Infinity)
 
 test('PartitionState - vectors and labels are those of a plain look at all events', () => {
   const seen = { duplicate: 0, 'too-late': 0, activity: 0, clock: 0, churned: 0, retained: 0 }
-  const checked = fc.property(histories(150), fc.array(fc.nat(149)), (inputs, restarts) => {
-    const oracle = new Oracle()
-    let state = new PartitionState()
+  const passedBy = { clocks: 0, restarts: 0 }
+  const histories150 = histories(150)
+  const restartsAt = fc.array(fc.nat(149))
+  const checked = fc.property(histories150, restartsAt, limits, (inputs, restarts, limit) => {
+    const oracle = new Oracle(limit)
+    let state = new PartitionState({ playersPerClock: limit })
+    let newestClockAt = -Infinity
     for (const [offset, input] of inputs.entries()) {
       const isClock = input.kind === clockKind
       const found = isClock
@@ -22,12 +27,16 @@ test('PartitionState - vectors and labels are those of a plain look at all event
         : state.onActivity(input, offset)
       const expected = isClock ? oracle.onClock(input.occurredAt) : oracle.onActivity(input)
       assert.deepEqual(found, expected, `input ${offset}`)
+      if (isClock) newestClockAt = Math.max(newestClockAt, input.occurredAt)
+      if (isClock && oracle.dueBy(input.occurredAt) > 0) passedBy.clocks++
       if (typeof found === 'string') seen[found]++
       else {
         for (const { trigger } of found.vectors) seen[trigger]++
         for (const { churned } of found.outcomes) seen[churned ? 'churned' : 'retained']++
       }
-      if (restarts.includes(offset)) state = restarted(state, inputs)
+      if (!restarts.includes(offset)) continue
+      if (limit < Infinity && oracle.dueBy(newestClockAt) > 0) passedBy.restarts++
+      state = restarted(state, inputs, limit)
     }
   })
   fc.assert(checked, { seed, numRuns: 400 })
@@ -35,6 +44,7 @@ test('PartitionState - vectors and labels are those of a plain look at all event
     Object.values(seen).every((count) => count > 500),
     JSON.stringify(seen),
   )
+  assert.ok(passedBy.clocks > 200 && passedBy.restarts > 50, JSON.stringify(passedBy))
 })
 
 test('looksAt - says what a plain look at the events before an instant says, and changes nothing', () => {
@@ -74,8 +84,12 @@ test('looksAt - says what a plain look at the events before an instant says, and
 })
 
 /** What is left of a partition when its process ends: a snapshot of each player. */
-function restarted(state: PartitionState, inputs: readonly { playerId: string }[]): PartitionState {
-  const next = new PartitionState()
+function restarted(
+  state: PartitionState,
+  inputs: readonly { playerId: string }[],
+  playersPerClock: number,
+): PartitionState {
+  const next = new PartitionState({ playersPerClock })
   for (const playerId of new Set(inputs.map((input) => input.playerId))) {
     const snapshot = state.snapshot(playerId)
     if (snapshot !== undefined) next.load(structuredClone(snapshot))

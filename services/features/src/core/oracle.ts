@@ -22,6 +22,11 @@ interface Player {
 /** Keeps every event and looks at all of them each time. */
 export class Oracle {
   readonly #players = new Map<string, Player>()
+  readonly #playersPerClock: number
+
+  constructor(playersPerClock = Infinity) {
+    this.#playersPerClock = playersPerClock
+  }
 
   onActivity(event: PlayerActivity): Result | 'duplicate' | 'too-late' {
     const { playerId, occurredAt } = event
@@ -57,23 +62,30 @@ export class Oracle {
 
   onClock(clockAt: number): Result {
     const result: Result = { vectors: [], outcomes: [] }
-    const players = [...this.#players.values()].sort((a, b) => (a.playerId < b.playerId ? -1 : 1))
-    for (const player of players) {
+    const byName = (a: Player, b: Player): number => (a.playerId < b.playerId ? -1 : 1)
+    const due = [...this.#players.values()]
+      .filter((player) => dueAt(player) <= clockAt)
+      .sort((a, b) => dueAt(a) - dueAt(b) || byName(a, b))
+    for (const player of due.slice(0, this.#playersPerClock).sort(byName)) {
       const labels = settle(
         player,
         (owed) => dayOf(clockAt) > owed + 30,
         () => true,
       )
-      const bets = of(player.events, 'bet_placed')
-      const since = bets.length > 0 ? newest(bets) : oldest(player.events)
-      const due = silenceDays.filter((days) => since + days * dayMs <= clockAt).length
-      if (due > player.silences) {
-        player.silences = due
+      const since = silentSince(player)
+      const silences = silenceDays.filter((days) => since + days * dayMs <= clockAt).length
+      if (silences > player.silences) {
+        player.silences = silences
         result.vectors.push(vectorOf(player, Math.max(clockAt, newest(player.events)), 'clock'))
       }
       result.outcomes.push(...labels.map((label) => outcomeOf(player, label, clockAt)))
     }
     return result
+  }
+
+  /** How many players a clock record at this time would concern if there were no limit. */
+  dueBy(clockAt: number): number {
+    return [...this.#players.values()].filter((player) => dueAt(player) <= clockAt).length
   }
 
   erase(playerId: string): void {
@@ -97,6 +109,20 @@ const oldest = (events: readonly PlayerActivity[]): number =>
   Math.min(...events.map(({ occurredAt }) => occurredAt))
 const of = (events: readonly PlayerActivity[], kind: string): PlayerActivity[] =>
   events.filter((event) => event.kind === kind)
+
+function silentSince({ events }: Player): number {
+  const bets = of(events, 'bet_placed')
+  return bets.length > 0 ? newest(bets) : oldest(events)
+}
+
+/** When a clock record has something to say of the player: silence to score, or a label that is known. */
+function dueAt(player: Player): number {
+  const silence = silenceDays[player.silences]
+  return Math.min(
+    silence === undefined ? Infinity : silentSince(player) + silence * dayMs,
+    ...player.owed.map((day) => (day + 31) * dayMs),
+  )
+}
 
 function settle(
   player: Player,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PlayerActivity } from '@churnstream/schemas'
-import { PartitionState, type Result } from './partition.ts'
+import { PartitionState, playersPerClock, type Result } from './partition.ts'
 import { dayMs, dayOf, recentIds } from './block.ts'
 import { activity, at, bet, day0, seeded } from './testing.ts'
 
@@ -107,6 +107,91 @@ test('onClock - an older clock record changes nothing', () => {
   assert.deepEqual(state.snapshot('ada'), before)
 })
 
+/** Who a clock record concerned. */
+const concerned = ({ vectors, outcomes }: Result): string[] => [
+  ...new Set([...vectors, ...outcomes].map(({ playerId }) => playerId)),
+]
+
+test('onClock - of more players than a clock record may concern, those come first who are due longest', () => {
+  const state = new PartitionState({ playersPerClock: 2 })
+  const bets = [bet(0.3, { playerId: 'ada' }), bet(0.2, { playerId: 'bo' })]
+  // At the same instant: by name, whoever came first.
+  for (const playerId of ['eve', 'dan', 'cy']) bets.push(bet(0.1, { playerId }))
+  fold([...bets, bet(0.4, { playerId: 'fay' })], state)
+  assert.deepEqual(concerned(state.onClock(at(1.35), 10)), ['cy', 'dan'])
+  // It says no newer time, and goes on; an older one only with those who were due by then.
+  assert.deepEqual(concerned(state.onClock(at(1.15), 11)), ['eve'])
+  assert.deepEqual(concerned(state.onClock(at(1.35), 12)), ['ada', 'bo'])
+  assert.deepEqual(concerned(state.onClock(at(1.35), 13)), [])
+  assert.deepEqual(concerned(state.onClock(at(1.5), 14)), ['fay'])
+})
+
+test('onClock - who is left over is scored as of the clock record that comes to them', () => {
+  const state = new PartitionState({ playersPerClock: 1 })
+  fold([bet(0, { playerId: 'ada' }), bet(0.1, { playerId: 'bo' })], state)
+  const before = state.snapshot('bo')
+  assert.deepEqual(concerned(state.onClock(at(2), 10)), ['ada'])
+  assert.deepEqual(state.snapshot('bo'), before)
+  // Two silences of theirs are over, and one of hers again, but they have been due for longer.
+  const result = state.onClock(at(3.2), 11)
+  assert.equal(result.vectors[0]?.asOf, at(3.2))
+  const alone = new PartitionState()
+  alone.onActivity(bet(0.1, { playerId: 'bo', eventId: 'b-1' }), 1)
+  assert.deepEqual(result, alone.onClock(at(3.2), 11))
+})
+
+test('onClock - who bets, is erased or comes anew while they are left over is as they would be anyway', () => {
+  const state = new PartitionState({ playersPerClock: 1 })
+  fold(
+    ['ada', 'bo', 'cas', 'cy', 'dan'].map((playerId) => bet(0, { playerId })),
+    state,
+  )
+  assert.deepEqual(concerned(state.onClock(at(2), 10)), ['ada'])
+  state.onActivity(bet(2, { playerId: 'bo' }), 11)
+  state.erase('cas', 12, 12)
+  state.erase('cy', 12, 12)
+  // Has the slot of the last one.
+  state.onActivity(bet(2.5, { playerId: 'aaron' }), 12)
+  assert.deepEqual(concerned(state.onClock(at(2.6), 13)), ['dan'])
+  assert.deepEqual(concerned(state.onClock(at(2.9), 14)), [])
+  const then = [15, 16, 17, 18].map((offset) => concerned(state.onClock(at(3.5), offset)))
+  assert.deepEqual(then, [['ada'], ['bo'], ['dan'], ['aaron']])
+  const changed = state.takeChanges().map(({ playerId }) => playerId)
+  assert.deepEqual(changed.sort(), ['aaron', 'ada', 'bo', 'dan'])
+})
+
+test('onClock - a label that is left over is decided by the bets that came until it is known', () => {
+  const outcomeAfter = (clockDays: readonly number[]) => {
+    const state = new PartitionState({ playersPerClock: 1 })
+    fold([bet(0, { playerId: 'ada' }), bet(0, { playerId: 'bo' })], state)
+    const found = clockDays.flatMap((days, i) => state.onClock(at(days), 10 + i).outcomes)
+    const late = resultOf(state.onActivity(bet(20, { playerId: 'bo' }), 20))
+    return [...found, ...late.outcomes].filter(
+      ({ playerId, asOfDay }) => playerId === 'bo' && asOfDay === dayOf(day0),
+    )
+  }
+  const [churned, ...none] = outcomeAfter([31, 31.01])
+  assert.deepEqual([churned?.churned, churned?.knownAt, none], [true, at(31.01), []])
+  // It came late, to a player whose label no clock record had come to.
+  assert.deepEqual(
+    outcomeAfter([31]).map(({ churned }) => churned),
+    [false],
+  )
+})
+
+test('onClock - however many are due, no clock record concerns more than its bound', () => {
+  const count = 2 * playersPerClock + 1
+  const state = new PartitionState()
+  for (let i = 0; i < count; i++) state.onActivity(bet(0, { playerId: `player-${i}` }), i)
+  state.takeChanges()
+  const sizes = [0, 1, 2, 3].map((i) => {
+    const found = state.onClock(at(1), count + i)
+    assert.equal(state.takeChanges().length, found.vectors.length)
+    return found.vectors.length
+  })
+  assert.deepEqual(sizes, [playersPerClock, playersPerClock, 1, 0])
+})
+
 test('outcomes - a bet on a later day within 28 days means retained, and says when it was known', () => {
   const results = fold([bet(0), bet(0.5), bet(5.25)])
   assert.deepEqual(resultOf(results[1]).outcomes, [])
@@ -138,10 +223,13 @@ test('outcomes - a bet that arrives late, within the lateness, still retains', (
 
 test('snapshot - a restored partition goes on exactly like one that never stopped', () => {
   const inputs = history(11, 3_000)
-  const whole = new PartitionState()
-  const expected = fold(inputs, whole)
-  for (const cut of [1, 777, 1_500, 2_999]) {
-    const first = new PartitionState()
+  for (const limit of [1, 2, Infinity])
+    for (const cut of [1, 777, 1_500, 2_999]) restoresAt(cut, inputs, limit)
+
+  function restoresAt(cut: number, inputs: readonly Input[], limit: number): void {
+    const whole = new PartitionState({ playersPerClock: limit })
+    const expected = fold(inputs, whole)
+    const first = new PartitionState({ playersPerClock: limit })
     const changelog = new Map<string, ReturnType<PartitionState['takeChanges']>[number]>()
     const before = inputs.slice(0, cut).map((input, offset) => {
       const result =
@@ -149,7 +237,7 @@ test('snapshot - a restored partition goes on exactly like one that never stoppe
       for (const change of first.takeChanges()) changelog.set(change.playerId, change)
       return result
     })
-    const second = new PartitionState()
+    const second = new PartitionState({ playersPerClock: limit })
     // Another order than that in which players first came.
     for (const change of [...changelog.values()].toReversed()) second.load(structuredClone(change))
     const after = inputs

@@ -49,19 +49,34 @@ export interface Erased {
   readonly untilOffset: number
 }
 
+/**
+ * A clock record concerns so many players at most: they take a tenth of a second. Another number
+ * would give other records for the same input, see docs/decisions/0124.
+ */
+export const playersPerClock = 4_000
+
+export interface PartitionOptions {
+  /** How many players lie unpacked, see Players. */
+  readonly places?: number
+  readonly playersPerClock?: number
+}
+
 /** The players of one partition. Time is data: it only asks what the records say. */
 export class PartitionState {
   readonly #players: Players
-  readonly #wakes = new Wakes()
+  readonly #playersPerClock: number
+  readonly #wakes: Wakes
   readonly #changed = new Set<number>()
   /** Erased players of whose activity some is still to come: where what is forgotten ends. */
   readonly #erasedBefore = new Map<string, number>()
   /** What the changelog is to say of erased players; null: nothing more. */
   readonly #erased = new Map<string, PlayerState | null>()
 
-  /** @param places how many players lie unpacked, see Players. */
-  constructor(places?: number) {
-    this.#players = new Players(places)
+  constructor(options: PartitionOptions = {}) {
+    const players = new Players(options.places)
+    this.#players = players
+    this.#playersPerClock = options.playersPerClock ?? playersPerClock
+    this.#wakes = new Wakes((slot, other) => players.idOf(slot) < players.idOf(other))
   }
 
   get size(): number {
@@ -90,29 +105,29 @@ export class PartitionState {
     return result
   }
 
-  /** Event time has reached clockAt: scores silence that is due and settles labels. */
+  /**
+   * Event time has reached clockAt: scores silence that is due and settles labels. When more players
+   * are due than a clock record may concern, those who have been for longest come first, and the
+   * others stay as they are: to them it is as if this clock record had not come.
+   */
   onClock(clockAt: number, offset: number): Result {
     const players = this.#players
     this.#passErased(offset)
     const result: Result = { vectors: [], outcomes: [] }
-    const due = this.#wakes.take(clockAt)
-    // By name, so that the order does not depend on how the state came into memory.
+    const due = this.#wakes.take(clockAt, this.#playersPerClock)
     due.sort((a, b) => (players.idOf(a) < players.idOf(b) ? -1 : 1))
     for (const slot of due) {
       const block = players.at(slot)
       const labels = labelsFromClock(block, dayOf(clockAt))
-      const silent = passSilence(block, clockAt)
-      if (silent) {
+      if (passSilence(block, clockAt)) {
         const asOf = Math.max(clockAt, block.reals[block.realAt + real.lastSeenAt] as number)
         result.vectors.push(this.#vector(slot, block, asOf, 'clock'))
       }
-      result.outcomes.push(...this.#outcomes(slot, block, labels, clockAt))
-      if (silent || labels.length > 0) {
-        block.reals[block.realAt + real.appliedOffset] = offset
-        this.#reschedule(slot, block)
-      } else {
-        this.#wakes.set(slot, wakeAt(block))
+      for (const outcome of this.#outcomes(slot, block, labels, clockAt)) {
+        result.outcomes.push(outcome)
       }
+      block.reals[block.realAt + real.appliedOffset] = offset
+      this.#reschedule(slot, block)
     }
     return result
   }
@@ -205,8 +220,9 @@ export class PartitionState {
   }
 
   #forget(slot: number): void {
-    this.#players.remove(slot)
+    // While they still have the name by which they wait.
     this.#wakes.forget(slot)
+    this.#players.remove(slot)
     this.#changed.delete(slot)
   }
 
@@ -225,6 +241,7 @@ export class PartitionState {
   }
 }
 
+/** When a clock record has something to say of the player, and not before. */
 function wakeAt(block: Block): number {
   const labelDay = nextLabelDay(block)
   return Math.min(nextSilenceAt(block), labelDay === undefined ? Infinity : labelDay * dayMs)

@@ -61,10 +61,12 @@ test('Chunks - nothing is left in what was given back', () => {
 
 test('Players - one who goes to rest between any two records stays the same', () => {
   let erasures = 0
-  const checked = fc.property(histories(120), fc.array(fc.nat(119)), (inputs, erasing) => {
+  const limits = fc.constantFrom(2, Infinity)
+  const erasingAt = fc.array(fc.nat(119))
+  const checked = fc.property(histories(120), erasingAt, limits, (inputs, erasing, limit) => {
     // One place: whoever comes to work sends the one before to rest.
-    const resting = new PartitionState(1)
-    const awake = new PartitionState()
+    const resting = new PartitionState({ places: 1, playersPerClock: limit })
+    const awake = new PartitionState({ playersPerClock: limit })
     for (const [offset, input] of inputs.entries()) {
       const [found, expected] = [resting, awake].map((state) => {
         if (erasing.includes(offset)) return state.erase(input.playerId, offset, offset)

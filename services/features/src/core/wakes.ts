@@ -1,79 +1,98 @@
 // Which players does a clock record concern?
 
-/** A binary heap of (time, slot), earliest first, with at most one valid entry a slot. */
+const nowhere = -1
+/** Below each place of the heap: with four a slot that moves passes half as many as with two. */
+const fanOut = 4
+const above = (place: number): number => ((place - 1) / fanOut) | 0
+
+/**
+ * A heap of slots, who wakes first on top. A slot has one entry at most, always at its own
+ * time: what is taken depends on when players wake, and not on how they came to.
+ */
 export class Wakes {
-  readonly #times: number[] = []
   readonly #slots: number[] = []
-  /** The time of each slot's valid entry; entries with another time are left over. */
-  readonly #valid: number[] = []
+  /** Of the slots, place by place. */
+  readonly #times: number[] = []
+  /** Of each slot, where its entry is. */
+  readonly #places: number[] = []
+  readonly #isBefore: (slot: number, other: number) => boolean
 
-  /** Wakes the slot no later than this time. */
+  /** @param isBefore of two slots that wake at the same instant; it may not change while they wait. */
+  constructor(isBefore: (slot: number, other: number) => boolean) {
+    this.#isBefore = isBefore
+  }
+
+  /** Wakes the slot at this time, and at no other. Infinity: never. */
   set(slot: number, at: number): void {
-    if (at === Infinity || (this.#valid[slot] ?? Infinity) <= at) return
-    this.#valid[slot] = at
-    this.#push(at, slot)
+    const place = this.#places[slot] ?? nowhere
+    if (at === Infinity) this.forget(slot)
+    else if (place === nowhere) this.#rise(this.#slots.length, slot, at)
+    else if (at < (this.#times[place] as number)) this.#rise(place, slot, at)
+    else if (at > (this.#times[place] as number)) this.#sink(place, slot, at)
   }
 
-  /** The slot is somebody else's from now on. */
   forget(slot: number): void {
-    this.#valid[slot] = Infinity
+    const place = this.#places[slot] ?? nowhere
+    if (place === nowhere) return
+    this.#places[slot] = nowhere
+    const last = this.#slots.pop() as number
+    const lastAt = this.#times.pop() as number
+    if (place === this.#slots.length) return
+    if (place > 0 && this.#precedes(last, lastAt, above(place))) this.#rise(place, last, lastAt)
+    else this.#sink(place, last, lastAt)
   }
 
-  /** Takes out every slot that is to wake by now. */
-  take(now: number): number[] {
+  /** Takes out slots that are to wake by now, so many at most: those that have waited longest. */
+  take(now: number, most: number): number[] {
     const due: number[] = []
-    while (this.#times.length > 0 && (this.#times[0] as number) <= now) {
-      const at = this.#times[0] as number
+    while (due.length < most && this.#slots.length > 0 && (this.#times[0] as number) <= now) {
       const slot = this.#slots[0] as number
-      this.#pop()
-      if (this.#valid[slot] !== at) continue
-      this.#valid[slot] = Infinity
       due.push(slot)
+      this.forget(slot)
     }
     return due
   }
 
-  #push(at: number, slot: number): void {
-    let child = this.#times.length
-    this.#times.push(at)
-    this.#slots.push(slot)
-    while (child > 0) {
-      const parent = (child - 1) >> 1
-      if ((this.#times[parent] as number) <= at) break
-      this.#swap(child, parent)
-      child = parent
+  /** Puts an entry in a place or above it. */
+  #rise(from: number, slot: number, at: number): void {
+    let place = from
+    while (place > 0) {
+      const next = above(place)
+      if (!this.#precedes(slot, at, next)) break
+      this.#put(place, this.#slots[next] as number, this.#times[next] as number)
+      place = next
     }
+    this.#put(place, slot, at)
   }
 
-  #pop(): void {
-    const lastTime = this.#times.pop() as number
-    const lastSlot = this.#slots.pop() as number
-    if (this.#times.length === 0) return
-    this.#times[0] = lastTime
-    this.#slots[0] = lastSlot
-    let parent = 0
+  /** Puts an entry in a place or below it. */
+  #sink(from: number, slot: number, at: number): void {
+    const count = this.#slots.length
+    let place = from
     for (;;) {
-      const left = parent * 2 + 1
-      const right = left + 1
-      let least = parent
-      if (left < this.#times.length && this.#at(left) < this.#at(least)) least = left
-      if (right < this.#times.length && this.#at(right) < this.#at(least)) least = right
-      if (least === parent) return
-      this.#swap(parent, least)
-      parent = least
+      const first = place * fanOut + 1
+      if (first >= count) break
+      const end = Math.min(first + fanOut, count)
+      let below = first
+      for (let other = first + 1; other < end; other++) {
+        const otherSlot = this.#slots[other] as number
+        if (this.#precedes(otherSlot, this.#times[other] as number, below)) below = other
+      }
+      if (this.#precedes(slot, at, below)) break
+      this.#put(place, this.#slots[below] as number, this.#times[below] as number)
+      place = below
     }
+    this.#put(place, slot, at)
   }
 
-  #at(index: number): number {
-    return this.#times[index] as number
+  #precedes(slot: number, at: number, place: number): boolean {
+    const otherAt = this.#times[place] as number
+    return at < otherAt || (at === otherAt && this.#isBefore(slot, this.#slots[place] as number))
   }
 
-  #swap(a: number, b: number): void {
-    const time = this.#at(a)
-    this.#times[a] = this.#at(b)
-    this.#times[b] = time
-    const slot = this.#slots[a] as number
-    this.#slots[a] = this.#slots[b] as number
-    this.#slots[b] = slot
+  #put(place: number, slot: number, at: number): void {
+    this.#slots[place] = slot
+    this.#times[place] = at
+    this.#places[slot] = place
   }
 }

@@ -21,8 +21,9 @@ const dayOf = (time: number): number => Math.floor(time / dayMs)
 function rowsOf(
   inputs: readonly PlayerActivity[],
   options: SampleOptions = { seed: 1, share: 1 },
+  playersPerClock = Infinity,
 ): LabelledVector[] {
-  const state = new PartitionState()
+  const state = new PartitionState({ playersPerClock })
   const sample = new DaySample(options, 0)
   const counts = emptyFolded()
   return inputs.flatMap((input, offset) => {
@@ -32,14 +33,18 @@ function rowsOf(
 }
 
 /** What the obvious code makes of the inputs that come before each instant, and of no other. */
-function expectedRow(inputs: readonly PlayerActivity[], { vector, churned }: LabelledVector): void {
+function expectedRow(
+  inputs: readonly PlayerActivity[],
+  { vector, churned }: LabelledVector,
+  playersPerClock: number,
+): void {
   const { playerId, asOf, trigger } = vector
   const day = dayOf(asOf)
   // Of the instants of that day at which the player was looked at, it must be one.
   const known = inputs.flatMap((input, index): object[] => {
     const isCause = trigger === 'clock' ? input.kind === clockKind : input.playerId === playerId
     if (!isCause) return []
-    const oracle = new Oracle()
+    const oracle = new Oracle(playersPerClock)
     const before = inputs.slice(0, index + 1)
     const last = before.map((one) =>
       one.kind === clockKind ? oracle.onClock(one.occurredAt) : oracle.onActivity(one),
@@ -71,15 +76,15 @@ function isSame(a: object, b: object): boolean {
 test('DaySample - a row is a vector of its day from what had come by then, and a bet retains it', () => {
   const seen = { rows: 0, churned: 0, retained: 0, clock: 0 }
   fc.assert(
-    fc.property(histories(60), (inputs) => {
-      const rows = rowsOf(inputs)
+    fc.property(histories(60), fc.constantFrom(1, Infinity), (inputs, limit) => {
+      const rows = rowsOf(inputs, { seed: 1, share: 1 }, limit)
       const days = rows.map(({ vector }) => `${vector.playerId} ${dayOf(vector.asOf)}`)
       assert.equal(new Set(days).size, days.length, 'one row a player and day')
       for (const row of rows) {
         seen.rows++
         seen[row.churned ? 'churned' : 'retained']++
         if (row.vector.trigger === 'clock') seen.clock++
-        expectedRow(inputs, row)
+        expectedRow(inputs, row, limit)
       }
     }),
     { seed, numRuns: 60, endOnFailure: true },

@@ -1,6 +1,7 @@
-import { PartitionState } from '@churnstream/features'
+import { PartitionState, playersPerClock } from '@churnstream/features'
 import {
   DecodeProblem,
+  clockKind,
   type FeatureVector,
   type PlayerActivity,
   type PlayerOutcome,
@@ -27,8 +28,11 @@ const event = (playerId: string, count: number): PlayerActivity => ({
 const poison = new DecodeProblem('null-value', 'no record')
 
 /** What a service that works writes for these records; poison is set aside. */
-function worked(records: (PlayerActivity | DecodeProblem)[], erasures: FoldInput['erasures'] = []) {
-  const state = new PartitionState()
+function worked(
+  records: (PlayerActivity | DecodeProblem)[],
+  erasures: FoldInput['erasures'] = [],
+  state = new PartitionState(),
+) {
   const vectors: { offset: number; value: FeatureVector }[] = []
   const deadLetters: { offset: number; reason: string }[] = []
   for (const [offset, value] of records.entries()) {
@@ -38,7 +42,10 @@ function worked(records: (PlayerActivity | DecodeProblem)[], erasures: FoldInput
       deadLetters.push({ offset, reason: value.reason })
       continue
     }
-    const result = state.onActivity(value, offset)
+    const result =
+      value.kind === clockKind
+        ? state.onClock(value.occurredAt, offset)
+        : state.onActivity(value, offset)
     if (typeof result === 'string') continue
     for (const { playerId, asOf, trigger, features } of result.vectors) {
       const cause = {
@@ -73,6 +80,26 @@ test('checkFold - what a service that works wrote is no breach, and each fate is
     [...fates.values()].map(({ kind }) => kind),
     ['vectors', 'vectors', 'dead-letter', 'vectors', 'skipped'],
   )
+})
+
+test('checkFold - whom a clock record leaves over is no breach, and whom it should have is', () => {
+  const clock = (minutes: number): PlayerActivity => ({
+    ...event('', minutes),
+    kind: clockKind,
+    market: '',
+    amount: null,
+  })
+  const players = Array.from({ length: playersPerClock + 3 }, (_, i) => event(`player-${i}`, 1))
+  const clocked = [...players, clock(1_441), clock(1_441)]
+  const { breaches, fates } = checkFold(worked(clocked))
+  assert.deepEqual(breaches, [])
+  assert.deepEqual(
+    [...fates.values()].slice(-2).map((fate) => 'count' in fate && fate.count),
+    [playersPerClock, 3],
+  )
+  const unbounded = new PartitionState({ playersPerClock: Infinity })
+  const found = checkFold(worked(clocked, [], unbounded)).breaches.map(({ kind }) => kind)
+  assert.deepEqual([...new Set(found)], ['unexpected', 'lost', 'wrong-state'])
 })
 
 test('checkFold - a vector that lacks is lost below the committed offset, and in flight behind it', () => {
