@@ -417,6 +417,100 @@ test('run - partitions move between members, and state and counts go with them',
   await first.stop()
 })
 
+/** Nobody hears of a large transaction of a partition that a carrier commits, before it is released. */
+function withoutAnswers(inner: Kafka, partition: number) {
+  const reached = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  let batches = 0
+  const kafka: Kafka = {
+    ...inner,
+    consume: (options) =>
+      inner.consume({
+        ...options,
+        onBatch(batch) {
+          if (batch.partition === partition) batches++
+          return options.onBatch(batch)
+        },
+      }),
+    async openTransactional(id, reach) {
+      const producer = await inner.openTransactional(id, reach)
+      return {
+        close: () => producer.close(),
+        async commit(transaction) {
+          await producer.commit(transaction)
+          const own = transaction.records.filter((record) => record.partition === partition)
+          if (!id.includes('.carrier-') || own.length < large) return
+          reached.resolve()
+          await released.promise
+        },
+      }
+    },
+  }
+  return {
+    kafka,
+    batches: () => batches,
+    reached: reached.promise,
+    release: () => released.resolve(),
+  }
+}
+/** More than one fetch brings. */
+const large = 500
+const many = (from: number) => Array.from({ length: 2 * large }, (_, i) => event('ada', from + i))
+
+test('run - who is behind is given the next batch while the last commit is under way, and waits for it', async () => {
+  const { kafka: inner } = await createCluster()
+  const { kafka, batches, reached, release } = withoutAnswers(inner, 0)
+  const { process, state } = countingProcessor()
+  let processed = 0
+  const running = start(kafka, {
+    ...(state && { state }),
+    process(partition, records) {
+      processed += records.length
+      return process(partition, records)
+    },
+  })
+  await send(inner, [event('ada', 0)])
+  await until('a carrier is named', async () => (await committed(inner)) === 1n)
+  await send(inner, many(1))
+  await reached
+  await until('the next batch', () => batches() === 3)
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+  assert.equal(processed, 1 + large)
+  release()
+  const total = 1 + 2 * large
+  await until('all is done', async () => (await committed(inner)) === BigInt(total))
+  await running.stop()
+  const expected = Array.from({ length: total }, (_, i) => `ada-${i}=${i + 1}`)
+  assert.deepEqual(await texts(inner, output.name), expected)
+})
+
+test('run - an answer that comes when its partition has gone is not taken for a state in memory', async () => {
+  const { kafka: inner } = await createCluster()
+  const { kafka, reached, release } = withoutAnswers(inner, 1)
+  const first = start(kafka, countingProcessor())
+  await send(inner, [event('ada', 0)], 1)
+  await until('a carrier is named', async () => (await committed(inner, 1)) === 1n)
+  await send(inner, many(1), 1)
+  await reached
+  // Takes the partition over, and commits nothing before it leaves.
+  let calls = 0
+  const second = start(inner, {
+    process() {
+      calls++
+      throw new TransientError('away', { retryAfterMs: 5 })
+    },
+  })
+  await until('the second is given the partition', () => calls > 0)
+  release()
+  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
+  await second.stop()
+  const total = 1 + 2 * large
+  await until('all is done', async () => (await committed(inner, 1)) === BigInt(total))
+  await first.stop()
+  const expected = Array.from({ length: total }, (_, i) => `ada-${i}=${i + 1}`)
+  assert.deepEqual(await texts(inner, output.name, 1), expected)
+})
+
 for (const before of [0, 1]) {
   const through = before === 0 ? 'its own producer' : 'a carrier'
   test(`run - a member that wrote through ${through} and was replaced while it slept writes nothing more`, async () => {
