@@ -460,13 +460,13 @@ const many = (from: number) => Array.from({ length: 2 * large }, (_, i) => event
 test('run - who is behind is given the next batch while the last commit is under way, and waits for it', async () => {
   const { kafka: inner } = await createCluster()
   const { kafka, batches, reached, release } = withoutAnswers(inner, 0)
-  const { process, state } = countingProcessor()
+  const counting = countingProcessor()
   let processed = 0
   const running = start(kafka, {
-    ...(state && { state }),
+    ...counting,
     process(partition, records) {
       processed += records.length
-      return process(partition, records)
+      return counting.process(partition, records)
     },
   })
   await send(inner, [event('ada', 0)])
