@@ -13,6 +13,7 @@ export interface Carrier {
   /** After a commit that failed: its outcome is unknown, and nothing may be written with it again. */
   readonly isBroken: boolean
   enter(): Passage
+  /** Takes nobody along any more; what is under way ends before. */
   close(): Promise<void>
 }
 
@@ -39,6 +40,7 @@ export function createCarrier(id: string, producer: TransactionalProducer): Carr
   let isOverdue = false
   let brokenBy: unknown
   let patience: NodeJS.Timeout | undefined
+  let departure = Promise.resolve()
 
   const isBroken = (): boolean => brokenBy !== undefined
   const broken = (): TransientError =>
@@ -57,7 +59,7 @@ export function createCarrier(id: string, producer: TransactionalProducer): Carr
     clearTimeout(patience)
     patience = undefined
     isOverdue = false
-    void depart()
+    departure = depart()
   }
 
   async function depart(): Promise<void> {
@@ -108,6 +110,7 @@ export function createCarrier(id: string, producer: TransactionalProducer): Carr
       brokenBy ??= new Error('it was closed')
       clearTimeout(patience)
       for (const { reject } of waiting.splice(0)) reject(broken())
+      await departure
       await producer.close()
     },
   }

@@ -29,7 +29,7 @@ export interface Batch {
   readonly generation: number
   /** The offset that was asked for. Offsets may be missing in between, but not before the first. */
   readonly fetchedOffset: bigint
-  /** Offsets behind the last of these, up to the high watermark as this fetch saw it. */
+  /** Offsets behind the last of these that could be read when they were fetched. */
   readonly remaining: bigint
   readonly records: readonly ConsumedRecord[]
   /** True when this batch must not be worked on further: stopped, assigned anew, or sought elsewhere. */

@@ -11,6 +11,7 @@ import { TransientError } from './errors.ts'
 import { Health } from './http.ts'
 import { readAll, until } from './kafka.contract.ts'
 import type { Kafka, OutgoingRecord } from './kafka.ts'
+import type { Log } from './log.ts'
 import { MemoryCluster } from './memory-kafka.ts'
 import { createMetrics } from './metrics.ts'
 import { deadLetter, emit, skip } from './outcome.ts'
@@ -25,7 +26,7 @@ const output = topics.featureVectors
 const changelog = topics.playerState
 const partitions = 2
 const encoder = new Encoder('player-activity', 1)
-const log = pino({ level: 'silent' })
+const silent = pino({ level: 'silent' })
 
 const schemas = fixedSchemas({ 1: 'player-activity' })
 
@@ -92,12 +93,20 @@ interface StartOptions {
   readonly alongside?: readonly Input<PlayerActivity>[]
   readonly tracing?: Tracing
   readonly gather?: Gather
+  readonly log?: Log
 }
 
 function start(
   kafka: Kafka,
   processor: Processor<PlayerActivity>,
-  { alongside = [], tracing, wants, gather, health = new Health() }: StartOptions = {},
+  {
+    alongside = [],
+    tracing,
+    wants,
+    gather,
+    health = new Health(),
+    log = silent,
+  }: StartOptions = {},
 ) {
   const controller = new AbortController()
   const metrics = createMetrics('test')
@@ -482,6 +491,32 @@ test('run - who is behind is given the next batch while the last commit is under
   await running.stop()
   const expected = Array.from({ length: total }, (_, i) => `ada-${i}=${i + 1}`)
   assert.deepEqual(await texts(inner, output.name), expected)
+})
+
+test('run - what fails each time is waited for and has its pauses, though the first time nobody waited', async () => {
+  const { cluster, kafka } = await createCluster()
+  const said: string[] = []
+  const log = pino({}, { write: (line) => said.push((JSON.parse(line) as { msg: string }).msg) })
+  const running = start(kafka, countingProcessor(), { log })
+  await send(kafka, [event('ada', 0)])
+  await until('a carrier is named', async () => (await committed(kafka)) === 1n)
+  await send(kafka, [event('ada', 1)])
+  await until('it has carried', async () => (await committed(kafka)) === 2n)
+  let failures = 5
+  cluster.failpoint = (_, id) => {
+    if (id.includes('.carrier-') && failures-- > 0) {
+      throw new TransientError('broken for the test', { retryAfterMs: 1 })
+    }
+  }
+  await send(kafka, many(2))
+  const total = 2 + 2 * large
+  await until('all is done', async () => (await committed(kafka)) === BigInt(total))
+  await running.stop()
+  const count = (text: string) => said.filter((one) => one === text).length
+  assert.equal(count('records come again'), 1)
+  assert.equal(count('the batch will be tried again'), 4)
+  const expected = Array.from({ length: total }, (_, i) => `ada-${i}=${i + 1}`)
+  assert.deepEqual(await texts(kafka, output.name), expected)
 })
 
 test('run - an answer that comes when its partition has gone is not taken for a state in memory', async () => {

@@ -77,6 +77,8 @@ interface Lane {
   readonly begun: Set<string>
   /** Whether a commit was begun and not answered. */
   committing: boolean
+  /** Whether one has succeeded: until then each is waited for, so that what fails has its pauses. */
+  isProven: boolean
 }
 
 /** Where a lane stands in all of its topics. */
@@ -131,6 +133,8 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
       log,
     })
   const member = randomUUID()
+  /** The newest generation. */
+  let assigned = 0
   let newest: { readonly generation: number; readonly carrier: Promise<Carrier> } | undefined
   const part = `group ${group}`
   const workOn = (partition: number) => health.begin(`${group} ${partition}`)
@@ -163,6 +167,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     ...(options.gather === undefined ? {} : { gather: options.gather }),
     onFetched: cameRound,
     onAssigned(partitions, generation) {
+      assigned = generation
       log.info({ topic: topic.name, partitions }, 'partitions assigned')
       for (const partition of new Set([...lanes.keys(), ...stateAt.keys()])) {
         if (partitions.includes(partition)) continue
@@ -193,10 +198,21 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     await newest?.carrier.then((carrier) => carrier.close()).catch(() => undefined)
   }
 
-  /** Who is behind is given the next batch while the last commit is under way. */
   async function onBatch(batch: Batch): Promise<void> {
+    try {
+      await workAtPace(batch)
+    } catch (error) {
+      // The partitions are assigned anew: what is under way ends before.
+      if (error instanceof RebalanceError) await Promise.all(turns.values())
+      throw error
+    }
+  }
+
+  /** Who is behind is given the next batch while the last commit is under way. */
+  async function workAtPace(batch: Batch): Promise<void> {
     const nextAt = performance.now() + everyMs
     await workOff(batch)
+    await batch.heartbeat()
     if (batch.remaining > 0n) return
     // Lanes that are fetched together commit together.
     await withHeartbeats(batch, turns.get(batch.partition) ?? Promise.resolve())
@@ -295,7 +311,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
       if (batch.isStale()) return
       await batch.heartbeat()
       const chunk = pending.slice(done, done + most)
-      const isShared = current.producer === undefined
+      const { isProven } = current
       const { count, committed } = await workThroughChunk(batch, stage, current, chunk)
       done += count
       const left = pending.length - done
@@ -304,9 +320,10 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
       const oldest = waiting ?? unread
       const reported = committed.then(() => {
         cameRound()
+        if (lanes.get(partition) !== current) return
         account.behind(batch.topic, partition, Number(batch.remaining) + left, oldest?.timestampMs)
       })
-      if (left === 0 && isShared) leave(conclude(batch, current, reported))
+      if (left === 0 && isProven) leave(conclude(batch, current, reported))
       else await reported
       work.cameOn()
     }
@@ -317,16 +334,22 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     if (last !== undefined) batch.resolve(last.offset)
   }
 
-  /** Of a batch that is over: when its last commit failed, its records come again. */
+  /** Of a batch that is over. Never rejects: nobody listens. */
   async function conclude(batch: Batch, lane: Lane, committed: Promise<void>): Promise<void> {
+    try {
+      await comeAgain(batch, lane, committed)
+    } catch (error) {
+      broken.reject(error)
+    }
+  }
+
+  /** When the commit failed, its records are fetched once more. */
+  async function comeAgain(batch: Batch, lane: Lane, committed: Promise<void>): Promise<void> {
     const { topic: name, partition } = batch
     try {
       await committed
     } catch (error) {
-      if (!isAway(error)) {
-        broken.reject(error)
-        return
-      }
+      if (!isAway(error)) throw error
       account.replaced(reasonOf(error, lane))
       // Another generation goes on from what is committed by itself.
       if (lanes.get(partition) !== lane) return
@@ -355,6 +378,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     using work = workOn(partition)
     try {
       await before
+      if (generation !== assigned || signal.aborted) return undefined
       return await openLane(partition, generation, work)
     } catch (error) {
       // The batch that needs it opens it again, and waits out what is away.
@@ -424,6 +448,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
         next,
         begun: new Set(),
         committing: false,
+        isProven: false,
       }
       if (following && !isNamed) await nameCarrier(lane, partition)
       if (following || isNamed) await dropProducer(lane)
@@ -479,11 +504,11 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     const committed = commit.then(() => {
       lane.committing = false
       failpoint('after-commit')
+      lane.isProven = true
       lane.next.set(stage.topic.name, next)
-      // Whoever came after it in the meantime has a state of its own.
-      if (processor.state && lanes.get(partition) === lane) {
-        stateAt.set(partition, placeOf(lane.next))
-      }
+      // The partition has gone meanwhile: state and counts are another's.
+      if (lanes.get(partition) !== lane) return
+      if (processor.state) stateAt.set(partition, placeOf(lane.next))
       account.committed({ ...worked, seconds: (performance.now() - startedAt) / 1000 })
       along?.committed()
     })

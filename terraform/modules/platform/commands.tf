@@ -20,12 +20,21 @@ locals {
       reaches  = ["mlflow", "database"]
       policies = { models = local.buckets.read["models"] }
     }
+    privacy = {
+      image    = "services"
+      reaches  = ["mlflow", "database", "landing", "players"]
+      policies = {}
+    }
   }
 
   buckets = { read = module.object_storage.read_policies, write = module.object_storage.write_policies }
 
   command_policies = {
-    for name, command in local.commands : name => merge({ kafka = module.kafka.policies[name] }, command.policies)
+    for name, command in local.commands : name => merge(
+      { kafka = module.kafka.policies[name] },
+      command.policies,
+      [for dependency in command.reaches : local.of_dependency[dependency].policies]...
+    )
   }
 }
 

@@ -77,6 +77,20 @@ locals {
       policies     = { models = module.object_storage.read_policies["models"] }
       connections  = []
     }
+    landing = {
+      environment  = { S3_BUCKET = module.object_storage.names["landing"] }
+      secret_files = {}
+      files        = {}
+      policies     = { landing = module.object_storage.write_policies["landing"] }
+      connections  = []
+    }
+    players = {
+      environment  = {}
+      secret_files = { PLAYER_ID_KEY = "${module.player_key.arn}:password::" }
+      files        = {}
+      policies     = {}
+      connections  = []
+    }
     webhook = {
       environment  = { WEBHOOK_URL = "https://bridge.${var.domain}/webhooks/mlflow" }
       secret_files = { WEBHOOK_SECRETS = "${module.webhook_secret.arn}:password::" }
@@ -86,12 +100,12 @@ locals {
     }
   }
 
-  # Who sends events, and how a player becomes a pseudonym, only ingestion knows.
+  # Who sends events only ingestion knows, and how a player becomes a pseudonym whoever erases one too.
   own_secrets = {
-    ingestion = {
-      API_KEYS      = aws_secretsmanager_secret.by_hand["api-keys"].arn
-      PLAYER_ID_KEY = "${module.player_key.arn}:password::"
-    }
+    ingestion = merge(
+      { API_KEYS = aws_secretsmanager_secret.by_hand["api-keys"].arn },
+      local.of_dependency.players.secret_files,
+    )
   }
 
   policies = {

@@ -293,9 +293,17 @@ function toBatch(
         throw new RebalanceError(`the membership of ${topic}-${partition} ended`, { cause: error })
       }
     },
-    resolve: (offset: bigint) => payload.resolveOffset(String(offset)),
-    seek: (offset: bigint) => {
-      if (!isOver()) consumer.seek({ topic, partition, offset: String(offset) })
+    resolve: (offset: bigint) => {
+      if (!isOver()) payload.resolveOffset(String(offset))
+    },
+    seek(offset: bigint) {
+      if (isOver()) return
+      try {
+        consumer.seek({ topic, partition, offset: String(offset) })
+      } catch (error) {
+        // It has left its group: whoever joins begins at what is committed.
+        if ((error as Error).name !== 'KafkaJSNonRetriableError') throw error
+      }
     },
   }
 }

@@ -27,12 +27,14 @@ export class FetchedBatch {
   /** Behind all that was fetched, also what nobody may see; where it began if that is nothing. */
   readonly next: bigint
   readonly #wasFetched: boolean
+  readonly #stableEnd: bigint
 
   constructor(topic: string, fetchedOffset: string, data: FetchedPartition) {
     this.topic = topic
     this.partition = data.partition
     this.fetchedOffset = fetchedOffset
     this.highWatermark = data.highWatermark
+    this.#stableEnd = BigInt(data.lastStableOffset)
     const from = BigInt(fetchedOffset)
     this.messages = committedFrom(from, data.messages, data.abortedTransactions ?? [])
     const last = data.messages.at(-1)?.lastOffset
@@ -58,9 +60,10 @@ export class FetchedBatch {
     return String(this.#wasFetched ? this.next - 1n : BigInt(this.highWatermark) - 1n)
   }
 
-  /** Offsets behind the last of these. */
+  /** Offsets behind the last of these, up to where a transaction is open. */
   offsetLag(): string {
-    return this.#wasFetched ? String(BigInt(this.highWatermark) - this.next) : '0'
+    const behind = this.#stableEnd - this.next
+    return this.#wasFetched && behind > 0n ? String(behind) : '0'
   }
 
   /** Offsets behind the first of these. */
