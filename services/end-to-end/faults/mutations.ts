@@ -33,7 +33,7 @@ const run = 'services/runtime/src/run.ts'
 const commit = `    failpoint('after-process')
     const metadata = lane.carrier.id
     const along = following?.along(partition, metadata, worked.written)
-    await passage.commit({
+    const commit = passage.commit({
       records: worked.written,
       offsets: [{ groupId: group, topic: stage.topic.name, partition, next, metadata }],
       ...(along && { follow: along.follow }),
@@ -66,7 +66,7 @@ export const mutations: readonly Mutation[] = [
     })
     const along = undefined as { committed(): void } | undefined
     failpoint('after-process')
-    await enter(lane).commit({ records: worked.written })`,
+    const commit = enter(lane).commit({ records: worked.written })`,
       },
     ],
   },
@@ -85,6 +85,7 @@ export const mutations: readonly Mutation[] = [
         const waitMs = retryDelayMs(attempt, error)
 `,
       },
+      { file: run, from: '      batch.seek(next)\n    }\n  }\n', to: '    }\n  }\n' },
       {
         file: run,
         from: 'if (!current.begun.has(batch.topic) && batch.fetchedOffset > next) {',
@@ -135,6 +136,11 @@ export const mutations: readonly Mutation[] = [
         file: run,
         from: '          await closeLane(partition)\n',
         to: '',
+      },
+      {
+        file: run,
+        from: "'records come again')\n      await closeLane(partition)\n",
+        to: "'records come again')\n",
       },
       {
         file: 'services/runtime/src/carrier.ts',
