@@ -33,9 +33,9 @@ export async function markEnds(kafka: Kafka): Promise<Marks> {
 
 /**
  * Reads the topics again from the marks, read_committed, and from PostgreSQL the rows of the causes
- * that stand after them. Nothing is taken from a counter. An acknowledged event is missing when it has neither
- * a score nor a dead letter, or has a score that PostgreSQL lacks; a second score of the same cause
- * and player, in the topic or in PostgreSQL, is a duplicate.
+ * that stand after them. Nothing is taken from a counter. An acknowledged event is missing when it
+ * has neither a score nor a dead letter, or has a score that PostgreSQL lacks; a second score of the
+ * same cause and player, in the topic or in PostgreSQL, is a duplicate.
  */
 export async function takeAccount(options: {
   kafka: Kafka

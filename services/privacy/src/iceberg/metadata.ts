@@ -134,7 +134,7 @@ function connectOf(metadata: TableMetadata): Record<string, string> {
   return found
 }
 
-/** The data of one manifest, without the player's. */
+/** Data files that go, and those that come in their place. */
 export interface Replaced {
   readonly files: readonly DataFile[]
   readonly with: readonly DataFile[]

@@ -362,6 +362,18 @@ test('eraseInIceberg - what the sink commits in between stays, and its word on o
   assert.equal(snapshot?.summary['kafka.connect.offsets.control.g'], '{"0":4}')
 })
 
+test('eraseInIceberg - what the erasure of another player is about to commit stays, for an hour', async () => {
+  const lake = await createFilledLake()
+  const data = await lake.parquetOf([['p-1', 15]])
+  const [fresh, old] = [Date.now(), Date.now() - 2 * 60 * 60_000].map(
+    (at) => `${location}/data/${at}-a-kept.parquet`,
+  ) as [string, string]
+  for (const path of [fresh, old]) lake.objects.set(path, data)
+  await lake.erase()
+  assert.deepEqual([lake.objects.has(fresh), lake.objects.has(old)], [true, false])
+  await assertErased(lake)
+})
+
 test('eraseInIceberg - a table whose history somebody keeps is refused with what to do', async () => {
   const lake = await createFilledLake()
   const refs = {

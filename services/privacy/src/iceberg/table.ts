@@ -163,12 +163,16 @@ function openErasing({ database, objects, scratch, table, life }: Options) {
     return { location, metadata, snapshot, list, manifests }
   }
 
-  async function isInData(path: string): Promise<boolean> {
-    const known = looked.get(path)
-    if (known !== undefined) return known
+  async function fetchData(path: string): Promise<void> {
     const object = await objects.find(path)
     if (object === undefined) throw new TransientError(`${path} is not there any more`)
     await objects.download(object, data)
+  }
+
+  async function isInData(path: string): Promise<boolean> {
+    const known = looked.get(path)
+    if (known !== undefined) return known
+    await fetchData(path)
     const count = await attemptParquet(path, () => countInParquet(data, isTheirs))
     looked.set(path, count > 0)
     return count > 0
@@ -178,9 +182,7 @@ function openErasing({ database, objects, scratch, table, life }: Options) {
   async function rewrite(path: string): Promise<Rewritten> {
     const known = rewritten.get(path)
     if (known !== undefined) return known
-    const object = await objects.find(path)
-    if (object === undefined) throw new TransientError(`${path} is not there any more`)
-    await objects.download(object, data)
+    await fetchData(path)
     const rest = join(scratch.path, 'rest')
     const without = await attemptParquet(path, () => withoutInParquet(data, rest, isTheirs))
     if (without === undefined) {
@@ -244,10 +246,6 @@ function openErasing({ database, objects, scratch, table, life }: Options) {
     await write(listPath, writeAvroFile({ ...list, metadata: listMetadata, records: lines }))
     written.push(listPath)
 
-    const [files, anew] = [...replacements].reduce<[string[], DataFile[]]>(
-      ([out, into], [path, file]) => [[...out, path], file ? [...into, file] : into],
-      [[], []],
-    )
     const next: Snapshot = {
       'snapshot-id': id,
       'parent-snapshot-id': snapshot['snapshot-id'],
@@ -255,8 +253,8 @@ function openErasing({ database, objects, scratch, table, life }: Options) {
       'timestamp-ms': Math.max(Date.now(), metadata['last-updated-ms']),
       'manifest-list': listPath,
       summary: summaryOf(metadata, live, {
-        files: live.filter(({ file_path: path }) => files.includes(path)),
-        with: anew,
+        files: live.filter(({ file_path: path }) => replacements.has(path)),
+        with: [...replacements.values()].filter((file) => file !== undefined),
       }),
       'schema-id': metadata['current-schema-id'],
     }
@@ -281,7 +279,7 @@ function openErasing({ database, objects, scratch, table, life }: Options) {
     const found: string[] = []
     for (const { bucket, key } of await objects.list(state.metadata.location)) {
       const path = `s3://${bucket}/${key}`
-      if (!key.endsWith('.parquet') || live.has(path)) continue
+      if (!key.endsWith('.parquet') || live.has(path) || isAwaited(path)) continue
       if (await isInData(path)) found.push(path)
     }
     return found
@@ -375,7 +373,18 @@ const replacedBy = (
 })
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'))
-const beside = (path: string): string => `${folderOf(path)}/${randomUUID()}-kept.parquet`
+/** Its name says since when. */
+const beside = (path: string): string =>
+  `${folderOf(path)}/${Date.now()}-${randomUUID()}-kept.parquet`
+
+/** Longer than from writing such a file to the commit that names it. */
+const awaitedMs = 60 * 60_000
+
+/** Whether another player's erasure may be about to commit it. */
+function isAwaited(path: string): boolean {
+  const [, writtenAt] = /\/(\d+)-[^/]*-kept\.parquet$/.exec(path) ?? []
+  return writtenAt !== undefined && Date.now() - Number(writtenAt) < awaitedMs
+}
 
 async function attemptParquet<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
