@@ -18,6 +18,7 @@ export class SchemaRefused extends Error {
   override name = 'SchemaRefused'
 }
 
+const answerWithinMs = 10_000
 const beatenTries = 20
 const beatenWaitMs = 100
 
@@ -25,6 +26,8 @@ export interface RegistryOptions {
   readonly url: string
   /** Basic authentication. */
   readonly auth?: { readonly username: string; readonly password: string }
+  /** How long registering or reading a schema may take; 10 s unless told. */
+  readonly answerWithinMs?: number
   /** How long an id that the registry does not know is asked for: its producer may have raced it. */
   readonly unknownIdBudgetMs?: number
   /** How long an id stays refused before the registry is asked again. */
@@ -33,18 +36,24 @@ export interface RegistryOptions {
 
 /** Registers what we write and fetches what others wrote. */
 export class Schemas {
-  readonly #client: Client
+  readonly #open: () => Client
+  readonly #answerWithinMs: number
   readonly #budgetMs: number
   readonly #rememberedMs: number
   readonly #refusedUntil = new Map<number, number>()
+  #client: Client
 
   constructor(options: RegistryOptions) {
-    this.#client = new SchemaRegistry({
-      host: options.url,
-      ...(options.auth === undefined ? {} : { auth: options.auth }),
-      retry: { retries: 0 },
-      clientId: 'churnstream',
-    })
+    this.#answerWithinMs = options.answerWithinMs ?? answerWithinMs
+    this.#open = () =>
+      new SchemaRegistry({
+        host: options.url,
+        ...(options.auth === undefined ? {} : { auth: options.auth }),
+        retry: { retries: 0 },
+        clientId: 'churnstream',
+        middlewares: [timeOut(this.#answerWithinMs)],
+      })
+    this.#client = this.#open()
     this.#budgetMs = options.unknownIdBudgetMs ?? 8_000
     this.#rememberedMs = options.unknownIdRememberedMs ?? 60_000
   }
@@ -59,9 +68,11 @@ export class Schemas {
     const subject = `${topic}-value`
     for (let triesLeft = beatenTries; ; triesLeft--) {
       try {
-        const { id } = await this.#client.register(
-          { type: SchemaType.AVRO, schema: schemaText(name) },
-          { subject, compatibility: COMPATIBILITY.BACKWARD },
+        const { id } = await this.#ask((client) =>
+          client.register(
+            { type: SchemaType.AVRO, schema: schemaText(name) },
+            { subject, compatibility: COMPATIBILITY.BACKWARD },
+          ),
         )
         return id
       } catch (error) {
@@ -108,6 +119,26 @@ export class Schemas {
     )
   }
 
+  /**
+   * The client has no timeout, never settles when an answer breaks off in its middle, and gives who
+   * asks again for a schema the same request: it is left behind then, and another takes its place.
+   */
+  async #ask<T>(call: (client: Client) => Promise<T>): Promise<T> {
+    const asked = this.#client
+    let timer: NodeJS.Timeout | undefined
+    const silence = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        if (this.#client === asked) this.#client = this.#open()
+        reject(new Error(`timeout: no answer within ${this.#answerWithinMs} ms`))
+      }, this.#answerWithinMs)
+    })
+    try {
+      return await Promise.race([call(asked), silence])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   async #fetch(
     schemaId: number,
     signal?: AbortSignal,
@@ -117,8 +148,8 @@ export class Schemas {
       if (!this.#refusedUntil.has(schemaId)) {
         try {
           // The client compiles with its own options; ours must not wrap unions.
-          const schema = (await this.#client.getSchema(schemaId)) as unknown as AvroSchema
-          return typeOf(schema.schema({ exportAttrs: true }))
+          const schema = await this.#ask((client) => client.getSchema(schemaId))
+          return typeOf((schema as unknown as AvroSchema).schema({ exportAttrs: true }))
         } catch (error) {
           if (isUnavailable(error)) throw unavailable(`reading schema ${schemaId}`, error)
         }
@@ -134,6 +165,15 @@ export class Schemas {
     }
   }
 }
+
+type Middlewares = NonNullable<ConstructorParameters<typeof SchemaRegistry>[0]['middlewares']>
+
+/** Ends a request whose registry holds the connection and is silent. */
+const timeOut =
+  (timeoutMs: number): Middlewares[number] =>
+  () => ({
+    request: (request) => request.enhance({ timeout: timeoutMs }),
+  })
 
 interface AvroSchema {
   schema(options: { exportAttrs: boolean }): object
