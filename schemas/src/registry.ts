@@ -120,8 +120,9 @@ export class Schemas {
   }
 
   /**
-   * The client has no timeout, never settles when an answer breaks off in its middle, and gives who
-   * asks again for a schema the same request: it is left behind then, and another takes its place.
+   * Apicurio leaves a request in some tens of thousands unanswered. The client has no timeout, never
+   * settles when an answer breaks off in its middle, and gives who asks again for a schema the same
+   * request: it is left behind then, and another takes its place.
    */
   async #ask<T>(call: (client: Client) => Promise<T>): Promise<T> {
     const asked = this.#client

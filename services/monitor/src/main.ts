@@ -1,20 +1,6 @@
 // The monitor: scores and outcomes in, windows of drift and performance out, and requests to retrain.
-import {
-  Health,
-  createKafkajsKafka,
-  createLog,
-  createMetrics,
-  loadConfig,
-  openOperations,
-  openTracing,
-  run,
-  runMain,
-  shutdownSignal,
-  toKafkaConnection,
-  toRegistryConnection,
-  untilUp,
-} from '@churnstream/runtime'
-import { Decoder, Schemas } from '@churnstream/schemas'
+import { loadConfig, openService, run, runMain, untilUp } from '@churnstream/runtime'
+import { Decoder } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
 import { createAssessingEncoders, createAssessingProcessor } from './assessing.ts'
 import { config } from './config.ts'
@@ -24,34 +10,11 @@ import { createMonitorMetrics, showWindows } from './metrics.ts'
 import { createProfiles, createS3Reader } from './profiles.ts'
 import { settingsOf } from './settings.ts'
 
-const service = services.monitor
-
 await runMain(async () => {
   const env = loadConfig(config, process.env)
-  const log = createLog(service.name, env.LOG_LEVEL)
-  const signal = shutdownSignal()
-  const metrics = createMetrics(service.name)
+  await using service = await openService(services.monitor.name, env)
+  const { kafka, schemas, log, metrics } = service
   const monitorMetrics = createMonitorMetrics(metrics)
-  const health = new Health()
-
-  await using operations = await openOperations({
-    host: env.HTTP_HOST,
-    port: env.HTTP_PORT,
-    health,
-    metrics,
-  })
-  await using tracing = await openTracing({
-    service: service.name,
-    endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
-    log,
-  })
-  const schemas = new Schemas(toRegistryConnection(env))
-  const kafka = createKafkajsKafka({
-    ...toKafkaConnection(env),
-    clientId: service.name,
-    log,
-  })
-  log.info('started')
   const encoders = await untilUp(
     'registry',
     'registering the schemas',
@@ -59,7 +22,7 @@ await runMain(async () => {
       counting: await createCountingEncoders(schemas),
       assessing: await createAssessingEncoders(schemas),
     }),
-    { health, log, signal },
+    service,
   )
   if (encoders === undefined) return
   const profiles = createProfiles({
@@ -79,22 +42,16 @@ await runMain(async () => {
   // One that ends takes the others with it.
   const ending = new AbortController()
   const common = {
-    kafka,
-    schemas,
-    sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
+    ...service,
+    signal: AbortSignal.any([service.signal, ending.signal]),
     gather: { everyMs: env.GATHER_MS, records: 10_000 },
-    signal: AbortSignal.any([signal, ending.signal]),
-    log,
-    metrics,
-    health,
-    tracing,
   }
   const loops = [
     run({
       ...common,
       ...first,
       alongside,
-      service,
+      service: services.monitor,
       processor: counting,
     }),
     run({
@@ -123,7 +80,4 @@ await runMain(async () => {
     await Promise.allSettled(loops)
   }
   await Promise.all(loops)
-  await kafka.close()
-  void operations
-  log.info({ reason: String(signal.reason) }, 'stopped')
 })
