@@ -7,6 +7,7 @@ import {
   run,
   type ConsumedRecord,
   type Kafka,
+  type RunOptions,
   type Stage,
 } from '@churnstream/runtime'
 import { MemoryCluster, readAll, until } from '@churnstream/runtime/testing'
@@ -80,7 +81,7 @@ export async function replay(
   await announce(kafka, modelFolder)
   const stopping = new AbortController()
   const { signal } = stopping
-  const common = { kafka, schemas, signal, log, health: new Health() }
+  const common = { kafka, schemas, commitIntervalMs: 40, signal, log, health: new Health() }
   const features: Stage<PlayerActivity | PrivacyRequest> = {
     service: services.features,
     topic: topics.playerActivity,
@@ -138,13 +139,10 @@ function newestByKey(records: readonly ConsumedRecord[]): ConsumedRecord[] {
   return [...newest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record)
 }
 
-interface Common {
-  readonly kafka: Kafka
-  readonly schemas: Schemas
-  readonly signal: AbortSignal
-  readonly log: typeof log
-  readonly health: Health
-}
+type Common = Pick<
+  RunOptions<unknown>,
+  'kafka' | 'commitIntervalMs' | 'signal' | 'log' | 'health'
+> & { readonly schemas: Schemas }
 
 /** @param first whose vectors are scored where they are written */
 async function score<V>(common: Common, modelFolder: string, first?: Stage<V>): Promise<void> {

@@ -45,7 +45,7 @@ let schemas: Schemas
 const env = {
   PATIENCE_DAYS: '1000',
   // Many transactions, so that there is always one to die in.
-  GATHER_MS: '20',
+  COMMIT_INTERVAL_MS: '20',
   MIN_ROWS: '200',
   MIN_ROWS_OF_RATES: '40',
   MIN_LABELS: '200',

@@ -59,7 +59,7 @@ before(async () => {
     modelSize: 'small',
     services: ['features', 'scorer', 'registryBridge', 'sinks', 'monitor'],
     warehouse: true,
-    env: { monitor: { GATHER_MS: '20' } },
+    env: { monitor: { COMMIT_INTERVAL_MS: '20' } },
     signal: ended.signal,
     onProgress: () => undefined,
     onFailure: (message) => failures.push(message),

@@ -106,7 +106,7 @@ async function createGroup(bounded: Bounds) {
       alongside: [{ topic: requests, decoder: new Decoder(requests.record) }],
       processor: createFeatureProcessor(encoders, schemas, bounded),
       // Troubles find more commits than at the usual pace.
-      gather: { everyMs: 0 },
+      commitIntervalMs: 0,
       signal: stopping.signal,
       log,
       metrics: createMetrics('test'),

@@ -1,5 +1,12 @@
 // What does the features service do with its topics?
-import { untilUp, type Health, type Input, type Log, type Stage } from '@churnstream/runtime'
+import {
+  untilUp,
+  type Health,
+  type Input,
+  type Log,
+  type Metrics,
+  type Stage,
+} from '@churnstream/runtime'
 import {
   Decoder,
   type PlayerActivity,
@@ -7,6 +14,7 @@ import {
   type Schemas,
 } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
+import { createFeatureMetrics } from './metrics.ts'
 import { createEncoders, createFeatureProcessor } from './processor.ts'
 
 type Value = PlayerActivity | PrivacyRequest
@@ -17,6 +25,7 @@ export interface FeaturesStage extends Stage<Value> {
 
 export interface FeaturesOptions {
   readonly schemas: Schemas
+  readonly metrics: Metrics
   readonly health: Health
   readonly log: Log
   readonly signal: AbortSignal
@@ -33,6 +42,8 @@ export async function openFeatures(options: FeaturesOptions): Promise<FeaturesSt
     topic: topics.playerActivity,
     decoder: new Decoder('player-activity'),
     alongside: [{ topic: topics.privacyRequests, decoder: new Decoder('privacy-request') }],
-    processor: createFeatureProcessor(encoders, schemas),
+    processor: createFeatureProcessor(encoders, schemas, {
+      metrics: createFeatureMetrics(options.metrics),
+    }),
   }
 }

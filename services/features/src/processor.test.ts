@@ -1,11 +1,12 @@
 // How much does the features service put in one transaction?
-import type { Received } from '@churnstream/runtime'
+import { createMetrics, type Received } from '@churnstream/runtime'
 import { Encoder, clockKind, type PlayerActivity, type Schemas } from '@churnstream/schemas'
 import { fixedSchemas } from '@churnstream/schemas/testing'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { playersPerClock } from './core/partition.ts'
 import { activity, bet } from './core/testing.ts'
+import { createFeatureMetrics } from './metrics.ts'
 import { createFeatureProcessor } from './processor.ts'
 
 const encoders = {
@@ -48,4 +49,27 @@ test('process - clock records that waited together do not all go in one transact
     [1, playersPerClock, playersPerClock],
     [58, 1, 1],
   ])
+})
+
+test('clockLate - says how long the first has been due whom a clock record left over', async () => {
+  const { registry } = createMetrics('test')
+  const metrics = createFeatureMetrics({ registry })
+  const options = { playersPerClock: 1, metrics }
+  const processor = createFeatureProcessor(encoders, fixedSchemas({}) as Schemas, options)
+  await processor.state?.restore(0, (async function* () {})())
+  const hour = 1 / 24
+  const values = [
+    bet(0, { playerId: 'first' }),
+    bet(hour, { playerId: 'second' }),
+    activity(clockKind, 1 + 4 * hour, { playerId: '', market: '' }),
+    activity(clockKind, 1 + 5 * hour, { playerId: '', market: '' }),
+  ]
+  const seen: (number | undefined)[] = []
+  for (const [offset, value] of values.entries()) {
+    await processor.process(0, [{ offset: BigInt(offset), timestampMs: 0, key: null, value }])
+    seen.push((await metrics.clockLate.get()).values[0]?.value)
+  }
+  assert.deepEqual(seen, [undefined, undefined, 3 * 3_600, 0])
+  processor.state?.release(0)
+  assert.deepEqual((await metrics.clockLate.get()).values, [])
 })

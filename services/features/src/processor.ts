@@ -23,6 +23,7 @@ import {
 } from '@churnstream/runtime'
 import { horizonDays } from './core/labels.ts'
 import { PartitionState, type PartitionOptions, type Result } from './core/partition.ts'
+import type { FeatureMetrics } from './metrics.ts'
 
 export interface Encoders {
   readonly vector: Encoder<'feature-vector'>
@@ -62,9 +63,13 @@ const enoughRecords = 4_000
 export function createFeatureProcessor(
   encoders: Encoders,
   schemas: Schemas,
-  options: PartitionOptions & { readonly enoughRecords?: number } = {},
+  options: PartitionOptions & {
+    readonly enoughRecords?: number
+    readonly metrics?: FeatureMetrics
+  } = {},
 ): Processor<Input> {
   const enough = options.enoughRecords ?? enoughRecords
+  const clockLate = options.metrics?.clockLate
   const partitions = new Map<number, PartitionState>()
   /** By partition: everything below it of player-activity was folded. */
   const folded = new Map<number, number>()
@@ -113,7 +118,10 @@ export function createFeatureProcessor(
           value: change === null ? null : encoders.state.encode(change),
         }))
       },
-      release: (partition) => void partitions.delete(partition),
+      release(partition) {
+        partitions.delete(partition)
+        clockLate?.remove({ partition: String(partition) })
+      },
     },
   }
 
@@ -127,8 +135,13 @@ export function createFeatureProcessor(
     folded.set(partition, at + 1)
     const problem = activityProblem(value)
     if (problem) return deadLetter(problem.reason, `${problem.field} ${problem.message}`)
-    const result =
-      value.kind === clockKind ? state.onClock(value.occurredAt, at) : state.onActivity(value, at)
+    if (value.kind === clockKind) {
+      const { occurredAt: clockAt } = value
+      const settled = state.onClock(clockAt, at)
+      clockLate?.set({ partition: String(partition) }, state.latenessMs(clockAt) / 1000)
+      return emit(toRecords(settled, partition, record))
+    }
+    const result = state.onActivity(value, at)
     return typeof result === 'string' ? skip(result) : emit(toRecords(result, partition, record))
   }
 

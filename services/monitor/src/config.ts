@@ -23,8 +23,8 @@ export const config = baseConfig.extend({
   CONTROL_SHARE: z.coerce.number().gt(0).max(1).default(1),
   /** Draws them; whoever acts upon scores has the same. */
   CONTROL_SALT: z.string().min(1).default('control'),
-  /** How long records are gathered for one transaction. */
-  GATHER_MS: whole.default(10_000),
+  /** Nobody waits for a window of days. */
+  COMMIT_INTERVAL_MS: whole.default(10_000),
   /** Days of a drift or performance window. */
   WINDOW_DAYS: days.default(7),
   /** A partition so many event days behind the first is not waited for. */

@@ -44,7 +44,7 @@ await runMain(async () => {
   const common = {
     ...service,
     signal: AbortSignal.any([service.signal, ending.signal]),
-    gather: { everyMs: env.GATHER_MS, records: 10_000 },
+    recordsPerCommit: 10_000,
   }
   const loops = [
     run({

@@ -232,7 +232,15 @@ function start(kafka: Kafka, metrics = createMetrics('monitor'), watchedShare = 
         : undefined,
     log,
   })
-  const common = { kafka, schemas, signal: stop.signal, log, metrics, health: new Health() }
+  const common = {
+    kafka,
+    schemas,
+    commitIntervalMs: 40,
+    signal: stop.signal,
+    log,
+    metrics,
+    health: new Health(),
+  }
   const counting = createCountingProcessor({
     encoders: {
       state: encoderOf('monitor-state'),

@@ -2,7 +2,7 @@
 import { openScratch, type Objects } from '@churnstream/batch'
 import type { Database } from '@churnstream/sinks'
 import { randomUUID } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readAvroFile } from './iceberg/avro-file.ts'
 import { cataloguedTables, commitTable } from './iceberg/catalogue.ts'
@@ -15,6 +15,7 @@ import {
   type ManifestFile,
   type TableMetadata,
 } from './iceberg/metadata.ts'
+import { readObject } from './iceberg/read-object.ts'
 import { readRows, type Row } from './parquet.ts'
 
 export interface IcebergTable {
@@ -32,10 +33,9 @@ export async function readIcebergTable(
   await using scratch = await openScratch()
   const file = join(scratch.path, 'object')
   const read = async (location: string): Promise<Buffer> => {
-    const object = await objects.find(location)
-    if (object === undefined) throw new Error(`${location} is not there`)
-    await objects.download(object, file)
-    return readFile(file)
+    const bytes = await readObject(objects, location, file)
+    if (bytes === undefined) throw new Error(`${location} is not there`)
+    return bytes
   }
   const [table] = await cataloguedTables(database)
   if (table === undefined) return undefined
@@ -70,10 +70,9 @@ export async function setIcebergProperty(
   const file = join(scratch.path, 'metadata')
   const [table] = await cataloguedTables(database)
   if (table === undefined) throw new Error('there is no table')
-  const object = await objects.find(table.metadataLocation)
-  if (object === undefined) throw new Error(`${table.metadataLocation} is not there`)
-  await objects.download(object, file)
-  const metadata = parseMetadata(await readFile(file, 'utf8'))
+  const bytes = await readObject(objects, table.metadataLocation, file)
+  if (bytes === undefined) throw new Error(`${table.metadataLocation} is not there`)
+  const metadata = parseMetadata(String(bytes))
   const properties = { ...metadata.properties, [name]: value }
   await writeFile(file, formatMetadata({ ...metadata, properties }))
   const next = table.metadataLocation.replace(/[^/]+$/, `99999-${randomUUID()}.metadata.json`)

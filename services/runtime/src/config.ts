@@ -11,6 +11,8 @@ export const baseConfig = clusterConfig.extend({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   /** How long a member that fell silent keeps its partitions; brokers take no less than 6 s. */
   KAFKA_SESSION_TIMEOUT_MS: z.coerce.number().int().min(6_000).default(6_000),
+  /** From commit to commit of who keeps up: shorter is sooner and dearer. */
+  COMMIT_INTERVAL_MS: z.coerce.number().int().min(0).default(40),
   HTTP_HOST: z.string().default('127.0.0.1'),
   /** A collector that takes the spans of sampled requests; without it they are only logged. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),

@@ -136,6 +136,7 @@ function start(kafka: Kafka, stage: Stage<PlayerActivity>, followedBy?: Scoring)
     ...(followedBy && { followedBy }),
     kafka,
     schemas,
+    commitIntervalMs: 40,
     signal: controller.signal,
     log,
     metrics,

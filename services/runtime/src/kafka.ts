@@ -50,8 +50,8 @@ export interface ConsumeOptions {
   /** By topic: the first so many partitions are shared out, nobody reads the others; all unless told. */
   readonly partitions?: ReadonlyMap<string, number>
   readonly sessionTimeoutMs?: number
-  /** The caller lets this time pass between fetches: each takes all that there is. */
-  readonly gather?: { readonly everyMs: number }
+  /** The caller lets this time pass between fetches, so that one with nothing to bring may wait. */
+  readonly fetchIntervalMs?: number
   /**
    * After every (re)assignment, with all partitions now owned, the same of every topic, and the
    * generation of its batches.

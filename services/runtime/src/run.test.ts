@@ -15,7 +15,7 @@ import type { Log } from './log.ts'
 import { MemoryCluster } from './memory-kafka.ts'
 import { createMetrics } from './metrics.ts'
 import { deadLetter, emit, skip } from './outcome.ts'
-import { run, type Gather } from './run.ts'
+import { run } from './run.ts'
 import type { Input, Processor } from './stage.ts'
 import { createFence, takeOver, transactionalIdOf } from './take-over.ts'
 import { toTraceparent, traceHeader, traceOf, type TraceContext } from './trace.ts'
@@ -92,7 +92,7 @@ interface StartOptions {
   readonly wants?: Input<PlayerActivity>['wants']
   readonly alongside?: readonly Input<PlayerActivity>[]
   readonly tracing?: Tracing
-  readonly gather?: Gather
+  readonly commitIntervalMs?: number
   readonly log?: Log
 }
 
@@ -103,7 +103,7 @@ function start(
     alongside = [],
     tracing,
     wants,
-    gather,
+    commitIntervalMs = 40,
     health = new Health(),
     log = silent,
   }: StartOptions = {},
@@ -118,13 +118,13 @@ function start(
     decoder: new Decoder(input.record),
     alongside,
     processor,
+    commitIntervalMs,
     signal: controller.signal,
     log,
     metrics,
     health,
     ...(tracing && { tracing }),
     ...(wants && { wants }),
-    ...(gather && { gather }),
   })
   finished.catch(() => undefined)
   return {
@@ -666,10 +666,10 @@ test('run - topics alongside share one lane: broken connections neither lose nor
   assert.deepEqual(parseDeadLetter(letter as NonNullable<typeof letter>).offset, 7)
 })
 
-test('gather - what comes in the pause waits for its end, and an end of the service does not', async () => {
+test('commitIntervalMs - what comes in the pause waits for its end, and an end of the service does not', async () => {
   const { kafka } = await createCluster()
   await send(kafka, [event('ada', 0)])
-  const running = start(kafka, countingProcessor(), { gather: { everyMs: 3_600_000 } })
+  const running = start(kafka, countingProcessor(), { commitIntervalMs: 3_600_000 })
   await until('the first is committed', async () => (await committed(kafka)) === 1n)
   await send(kafka, [event('ada', 1)])
   await running.stop()

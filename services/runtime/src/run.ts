@@ -29,13 +29,6 @@ import { carrierReachOf, createFence, joinedReach, reachOf, takeOver } from './t
 import { noTracing, type Tracing } from './tracing.ts'
 import { isAway, untilUp } from './until-up.ts'
 
-export interface Gather {
-  /** So long from one fetch to the next, unless it left something. */
-  readonly everyMs: number
-  /** Of a transaction, at most; chunkRecords unless told. */
-  readonly records?: number
-}
-
 export interface RunOptions<V, W = never> extends Stage<V> {
   readonly kafka: Kafka
   readonly schemas: Pick<Schemas, 'prepare'>
@@ -53,8 +46,13 @@ export interface RunOptions<V, W = never> extends Stage<V> {
   /** Where the spans of sampled records go; nowhere unless told. */
   readonly tracing?: Tracing
   readonly sessionTimeoutMs?: number
-  /** Fewer and larger transactions, where nobody waits for what comes out. */
-  readonly gather?: Gather
+  /**
+   * From one fetch to the next, and so from commit to commit, of who keeps up: longer makes fewer and
+   * larger transactions. Who is behind does not wait.
+   */
+  readonly commitIntervalMs: number
+  /** Of a partition in one transaction, at most. */
+  readonly recordsPerCommit?: number
 }
 
 /** Records per transaction at most: bounds replay, heartbeat gaps and the pause of a model swap. */
@@ -62,8 +60,6 @@ const chunkRecords = 1_000
 const retryMinMs = 100
 const retryMaxMs = 5_000
 const heartbeatEveryMs = 1_000
-/** From one fetch to the next of who keeps up: it sets the pace, and so the size, of transactions. */
-const usualEveryMs = 40
 
 /** One owned partition: who writes for it and how far its state has come. */
 interface Lane {
@@ -99,7 +95,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     [options, ...alongside].map((input) => [input.topic.name, { ...input, service, processor }]),
   )
   const { signal, log, health } = options
-  const everyMs = options.gather?.everyMs ?? usualEveryMs
+  const { commitIntervalMs, recordsPerCommit = chunkRecords } = options
   const group = groupOf(service)
   const others = alongside.map((input) => input.topic)
   const accountOf = (service: Service, inputs: readonly [Topic, ...Topic[]]) =>
@@ -164,7 +160,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
         input.partitions === undefined ? [] : [[name, input.partitions] as const],
       ),
     ),
-    ...(options.gather === undefined ? {} : { gather: options.gather }),
+    fetchIntervalMs: commitIntervalMs,
     onFetched: cameRound,
     onAssigned(partitions, generation) {
       assigned = generation
@@ -210,7 +206,7 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
 
   /** Who is behind is given the next batch while the last commit is under way. */
   async function workAtPace(batch: Batch): Promise<void> {
-    const nextAt = performance.now() + everyMs
+    const nextAt = performance.now() + commitIntervalMs
     await workOff(batch)
     await batch.heartbeat()
     if (batch.remaining > 0n) return
@@ -306,11 +302,10 @@ export async function run<V, W = never>(options: RunOptions<V, W>): Promise<void
     }
     current.begun.add(batch.topic)
     const pending = batch.records.filter((record) => record.offset >= next)
-    const most = options.gather?.records ?? chunkRecords
     for (let done = 0; done < pending.length;) {
       if (batch.isStale()) return
       await batch.heartbeat()
-      const chunk = pending.slice(done, done + most)
+      const chunk = pending.slice(done, done + recordsPerCommit)
       const { isProven } = current
       const { count, committed } = await workThroughChunk(batch, stage, current, chunk)
       done += count

@@ -16,6 +16,7 @@ export interface Service extends AsyncDisposable {
   readonly kafka: Kafka
   readonly schemas: Schemas
   readonly sessionTimeoutMs: number
+  readonly commitIntervalMs: number
   readonly log: Log
   readonly metrics: Metrics
   readonly health: Health
@@ -52,6 +53,7 @@ export async function openService(
     kafka,
     schemas,
     sessionTimeoutMs: env.KAFKA_SESSION_TIMEOUT_MS,
+    commitIntervalMs: env.COMMIT_INTERVAL_MS,
     log,
     metrics,
     health,

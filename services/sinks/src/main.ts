@@ -34,8 +34,6 @@ await runMain(async () => {
       topic: topics.churnScores,
       decoder: new Decoder('churn-score'),
       processor: createSinkProcessor(database, createSinkMetrics(metrics), health),
-      // Nobody waits for a row as they do for a score: fewer, larger transactions.
-      gather: { everyMs: 200 },
     })
   }
   await watching

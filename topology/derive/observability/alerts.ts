@@ -1,6 +1,7 @@
 // When must a person look, and how is each of these moments proved?
 import {
   bridgeMetrics as bridge,
+  featureMetrics,
   ingestionMetrics as ingestion,
   loopMetrics as loop,
   monitorMetrics as monitor,
@@ -256,6 +257,28 @@ export const alerts: readonly Alert[] = [
           'churnstream_clock_written_timestamp_seconds{instance="b"}': perMinute(60),
         },
         at: '12m',
+      },
+    },
+  },
+  {
+    name: 'ClockBehind',
+    expr: `max by (partition) (${featureMetrics.clockLate.name}) > 3600`,
+    for: '30m',
+    severity: 'ticket',
+    summary:
+      'Silent players of partition {{ $labels.partition }} are scored {{ $value | humanizeDuration }} late',
+    cases: {
+      fires: {
+        series: { [`${featureMetrics.clockLate.name}{partition="0",instance="a"}`]: '0x5 4000x40' },
+        at: '40m',
+      },
+      quiet: {
+        series: {
+          // A night that is over in a quarter of an hour, and a day without a clock that is made up for.
+          [`${featureMetrics.clockLate.name}{partition="0",instance="a"}`]: '0x5 0+60x15 0x20',
+          [`${featureMetrics.clockLate.name}{partition="1",instance="a"}`]: '86400x20 0x20',
+        },
+        at: '40m',
       },
     },
   },

@@ -1,6 +1,7 @@
 // Which metrics exist, and which service exposes each? Services make theirs from these values alone.
 import { processIds, services, type Service } from '../services.ts'
 import { everyServiceMetrics } from './every-service.ts'
+import { featureMetrics } from './features.ts'
 import { ingestionMetrics } from './ingestion.ts'
 import { loopMetrics } from './loop.ts'
 import type { MetricGroup } from './metric.ts'
@@ -14,6 +15,7 @@ export { labels as metricLabels } from './metric.ts'
 export {
   bridgeMetrics,
   everyServiceMetrics,
+  featureMetrics,
   ingestionMetrics,
   loopMetrics,
   monitorMetrics,
@@ -30,6 +32,7 @@ export const metricGroups: readonly MetricGroup[] = [
   { exposedBy: processIds, metrics: everyServiceMetrics },
   { exposedBy: consuming, metrics: loopMetrics },
   { exposedBy: ['ingestion'], metrics: ingestionMetrics },
+  { exposedBy: ['features'], metrics: featureMetrics },
   { exposedBy: ['scorer'], metrics: scorerMetrics },
   { exposedBy: ['registryBridge'], metrics: bridgeMetrics },
   { exposedBy: ['sinks'], metrics: sinkMetrics },

@@ -46,7 +46,7 @@ export const env = {
     GUARD_WINDOW_MS: '60000',
   },
   monitor: {
-    GATHER_MS: '500',
+    COMMIT_INTERVAL_MS: '500',
     // Every partition has players, and they are played in step.
     PATIENCE_DAYS: '1000',
     // A young population grows older: its inputs move without a drift of what they mean.

@@ -132,6 +132,11 @@ export class PartitionState {
     return result
   }
 
+  /** Milliseconds for which the first player is due who was left over; 0: nobody was. */
+  latenessMs(clockAt: number): number {
+    return this.#wakes.lateness(clockAt)
+  }
+
   /**
    * Forgets a player. Activity is folded as far as `fromOffset`; what comes of theirs below
    * `untilOffset` is not folded either, and what comes behind it begins a new life.

@@ -53,6 +53,11 @@ export class Wakes {
     return due
   }
 
+  /** For how long the first was to wake by now; 0: nobody is. */
+  lateness(now: number): number {
+    return Math.max(0, now - (this.#times[0] ?? now))
+  }
+
   /** Puts an entry in a place or above it. */
   #rise(from: number, slot: number, at: number): void {
     let place = from

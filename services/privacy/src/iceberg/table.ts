@@ -3,7 +3,7 @@ import { openScratch, type Objects, type Scratch } from '@churnstream/batch'
 import { FatalError, TransientError, messageOf } from '@churnstream/runtime'
 import type { Database } from '@churnstream/sinks'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isOfFormerLife, type Life } from '../core/life.ts'
 import { countInParquet, withoutInParquet, type Row } from '../parquet.ts'
@@ -28,6 +28,7 @@ import {
   type Snapshot,
   type TableMetadata,
 } from './metadata.ts'
+import { readObject } from './read-object.ts'
 
 export interface IcebergErased {
   /** Rows taken out, by table. */
@@ -117,13 +118,7 @@ function openErasing({ database, objects, scratch, table, life }: Options) {
   const looked = new Map<string, boolean>()
   const rewritten = new Map<string, Rewritten>()
 
-  async function read(location: string): Promise<Buffer | undefined> {
-    const object = await objects.find(location)
-    if (object === undefined) return undefined
-    const file = join(scratch.path, 'read')
-    await objects.download(object, file)
-    return readFile(file)
-  }
+  const read = (location: string) => readObject(objects, location, join(scratch.path, 'read'))
 
   async function readOwn<T>(location: string, parse: (bytes: Buffer) => T): Promise<T> {
     const bytes = await read(location)

@@ -189,7 +189,7 @@ async function consume(
   log: Log,
 ): Promise<GroupConsumer> {
   const session = options.sessionTimeoutMs ?? sessionTimeoutMs
-  const { topic, alongside = [], gather, partitions = new Map() } = options
+  const { topic, alongside = [], fetchIntervalMs = 0, partitions = new Map() } = options
   const consumer = client.consumer({
     groupId: options.groupId,
     ...(alongside.length === 0 && partitions.size === 0
@@ -198,7 +198,7 @@ async function consume(
     sessionTimeout: session,
     rebalanceTimeout: rebalanceTimeoutMs,
     heartbeatInterval: Math.min(3_000, Math.floor(session / 4)),
-    maxWaitTimeInMs: gather === undefined ? fetchWaitMs : Math.min(gather.everyMs, idleFetchWaitMs),
+    maxWaitTimeInMs: Math.min(Math.max(fetchIntervalMs, fetchWaitMs), idleFetchWaitMs),
     minBytes: 1,
     maxBytesPerPartition: fetchMaxBytesPerPartition,
     metadataMaxAge: 60_000,

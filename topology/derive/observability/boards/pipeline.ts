@@ -1,5 +1,11 @@
 // Does every event become a score, and how soon?
-import { ingestionMetrics, loopMetrics, services, sinkMetrics } from '../../../src/index.ts'
+import {
+  featureMetrics,
+  ingestionMetrics,
+  loopMetrics,
+  services,
+  sinkMetrics,
+} from '../../../src/index.ts'
 import type { Board } from '../board.ts'
 import { errorRatio } from '../slo.ts'
 
@@ -152,6 +158,18 @@ export const pipelineBoard: Board = {
           kind: 'lines',
           unit: 'short',
           queries: [{ expr: `sum by (service) (${lagRecords.name})`, legend: '{{service}}' }],
+        },
+        {
+          title: 'Players left over by the clock',
+          about: 'For how long the first has been due; a night may leave some for a quarter of an hour',
+          kind: 'lines',
+          unit: 's',
+          queries: [
+            {
+              expr: `max by (partition) (${featureMetrics.clockLate.name})`,
+              legend: '{{partition}}',
+            },
+          ],
         },
         {
           title: 'Write to PostgreSQL, p99',
