@@ -1,7 +1,7 @@
 // What does the schema registry say of a subject or an id?
 import { createRequire } from 'node:module'
 import type { SchemaRegistry as Client } from '@kafkajs/confluent-schema-registry'
-import { DecodeProblem, schemaIdOf, typeOf, type RecordDecoder } from './codec.ts'
+import { DecodeProblem, Encoder, schemaIdOf, typeOf, type RecordDecoder } from './codec.ts'
 import { schemaText, type RecordName } from './records.ts'
 
 const require = createRequire(import.meta.url)
@@ -87,6 +87,14 @@ export class Schemas {
         await new Promise((resolve) => setTimeout(resolve, beatenWaitMs))
       }
     }
+  }
+
+  /** Of the records that are written to a topic: registered as `register` does. */
+  async encoderOf<N extends RecordName>(topic: {
+    readonly name: string
+    readonly record: N
+  }): Promise<Encoder<N>> {
+    return new Encoder(topic.record, await this.register(topic.record, topic.name))
   }
 
   /**

@@ -1,6 +1,6 @@
 // How does something become of dead letters, each of them once?
 import type { Kafka, OutgoingRecord } from '@churnstream/runtime'
-import { Encoder, type Schemas } from '@churnstream/schemas'
+import type { Schemas } from '@churnstream/schemas'
 import { consumedTopics, deadLetterReceipts, soleWriterIdOf } from '@churnstream/topology'
 import { randomUUID } from 'node:crypto'
 import { matches, placeText, type Filter, type Letter } from './core/letter.ts'
@@ -47,10 +47,7 @@ export interface SettleOptions {
 export async function settle(options: SettleOptions): Promise<Settlement> {
   const { kafka, schemas, filter, action, because, nowMs } = options
   const batch = randomUUID()
-  const encoder = new Encoder(
-    'dead-letter-receipt',
-    await schemas.register('dead-letter-receipt', deadLetterReceipts.name),
-  )
+  const encoder = await schemas.encoderOf(deadLetterReceipts)
   const targets = consumedTopics.flatMap(({ name, partitions }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
   )

@@ -6,7 +6,7 @@ import {
   partitionOf,
   type OutgoingRecord,
 } from '@churnstream/runtime'
-import { Encoder, Schemas } from '@churnstream/schemas'
+import { Schemas } from '@churnstream/schemas'
 import { simulate } from '@churnstream/simulator'
 import { clusterTopics, topics } from '@churnstream/topology'
 import { startStack, type Stack } from '@churnstream/topology/local'
@@ -97,9 +97,9 @@ async function write(stack: Stack, folder: string, signal: AbortSignal): Promise
     log: createLog('bench', 'silent'),
   })
   await kafka.ensureTopics(clusterTopics())
-  const { name: topic, record, partitions } = topics.playerActivity
+  const { name: topic, partitions } = topics.playerActivity
   const schemas = new Schemas({ url: stack.registry.url })
-  const encoder = new Encoder(record, await schemas.register(record, topic))
+  const encoder = await schemas.encoderOf(topics.playerActivity)
   const producer = await kafka.openProducer()
   mkdirSync(folder)
   const counts = { records: 0, events: 0 }

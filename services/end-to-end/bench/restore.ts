@@ -1,7 +1,7 @@
 // npm run bench -- restore: how soon is a features replica ready that takes over a partition?
 import { PartitionState } from '@churnstream/features'
 import { createKafkajsKafka, createLog, type Kafka } from '@churnstream/runtime'
-import { Encoder, Schemas, clockKind, type PlayerState } from '@churnstream/schemas'
+import { Schemas, clockKind, type PlayerState } from '@churnstream/schemas'
 import { simulate } from '@churnstream/simulator'
 import { clusterTopics, topics } from '@churnstream/topology'
 import { freePorts, rssBytesOf, startStack, type OwnedProcess } from '@churnstream/topology/local'
@@ -132,11 +132,8 @@ async function writeStates(
   registryUrl: string,
   players: number,
 ): Promise<{ records: number; bytes: number }> {
-  const { name: topic, record } = topics.playerState
-  const encoder = new Encoder(
-    record,
-    await new Schemas({ url: registryUrl }).register(record, topic),
-  )
+  const { name: topic } = topics.playerState
+  const encoder = await new Schemas({ url: registryUrl }).encoderOf(topics.playerState)
   const states = simulatedStates()
   const producer = await kafka.openProducer()
   let [records, bytes] = [0, 0]

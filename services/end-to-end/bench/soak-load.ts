@@ -1,7 +1,7 @@
 // How do events come at a rate that does not wait for the answer, for ever, and how long does each wait?
 import { dayMs, lateDays } from '@churnstream/features'
 import { clockRecords } from '@churnstream/ingestion'
-import { Encoder, Schemas, type ChurnScore } from '@churnstream/schemas'
+import { Schemas, type ChurnScore } from '@churnstream/schemas'
 import { drive, simulate, type Acknowledgement, type Post, type Step } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -43,8 +43,7 @@ export interface Load extends AsyncDisposable {
 export async function openLoad(pipeline: Pipeline, signal: AbortSignal): Promise<Load> {
   const { kafka, stack } = pipeline
   const schemas = new Schemas({ url: stack.registry.url })
-  const { record, name } = topics.playerActivity
-  const encoder = new Encoder(record, await schemas.register(record, name))
+  const encoder = await schemas.encoderOf(topics.playerActivity)
   const producer = await kafka.openProducer()
   const month: Step[] = []
   const steps = recurring(month, monthMs)

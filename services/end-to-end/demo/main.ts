@@ -1,6 +1,6 @@
 // npm run demo: simulated bettors through the real pipeline, and what came of it.
 import { clockRecords } from '@churnstream/ingestion'
-import { Encoder, Schemas } from '@churnstream/schemas'
+import { Schemas } from '@churnstream/schemas'
 import { messageOf, type Producer } from '@churnstream/runtime'
 import { drive, postEvents, type DriveReport, type Post, type Step } from '@churnstream/simulator'
 import {
@@ -123,10 +123,7 @@ async function stream(
   schemas: Schemas,
 ): Promise<DriveReport> {
   const steps = lastYear(options.seed, options.rate)
-  const encoder = new Encoder(
-    'player-activity',
-    await schemas.register('player-activity', topics.playerActivity.name),
-  )
+  const encoder = await schemas.encoderOf(topics.playerActivity)
   const drivenBy = (part: Iterable<Step>, ratePerSecond: number, signal: AbortSignal) =>
     drive({
       steps: part,

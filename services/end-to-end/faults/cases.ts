@@ -1,5 +1,5 @@
 // Which faults are there, and how does one happen?
-import { Encoder, type PlayerActivity } from '@churnstream/schemas'
+import type { PlayerActivity } from '@churnstream/schemas'
 import { versionTags } from '@churnstream/registry-bridge'
 import { topics, type ServiceId } from '@churnstream/topology'
 import { readFileSync } from 'node:fs'
@@ -243,8 +243,7 @@ const poison: FaultCase = {
   async run(lab) {
     const { kafka, schemas } = lab
     const scoreId = await schemas.register('churn-score', topics.churnScores.name)
-    const activityId = await schemas.register('player-activity', topics.playerActivity.name)
-    const encoder = new Encoder('player-activity', activityId)
+    const encoder = await schemas.encoderOf(topics.playerActivity)
     const whole = encoder.encode(activityOf('poisoned', 0))
     const otherRecord = Buffer.from(whole)
     otherRecord.writeInt32BE(scoreId, 1)

@@ -8,7 +8,7 @@ import {
   type Kafka,
   type Producer,
 } from '@churnstream/runtime'
-import { DecodeProblem, Decoder, Encoder, Schemas } from '@churnstream/schemas'
+import { DecodeProblem, Decoder, Schemas, type Encoder } from '@churnstream/schemas'
 import { drive, postEvents } from '@churnstream/simulator'
 import { services, topics, type ServiceId } from '@churnstream/topology'
 import { freePorts, openDataDir, type Exit } from '@churnstream/topology/local'
@@ -199,10 +199,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     verdicts.filter(({ status }) => status === 'accepted').map(({ eventId }) => eventId)
 
   const ended = new AbortController()
-  const encoder = new Encoder(
-    'player-activity',
-    await schemas.register('player-activity', topics.playerActivity.name),
-  )
+  const encoder = await schemas.encoderOf(topics.playerActivity)
   const clock = createClock(kafka, encoder, running)
   cleanUp.defer(() => clock.close())
   const post = postEvents(pipeline.urls.ingestion, {

@@ -1,7 +1,7 @@
 // How do simulated steps get into player-activity as fast as Kafka takes them?
 import { clockRecords } from '@churnstream/ingestion'
 import { partitionOf, type Kafka, type OutgoingRecord } from '@churnstream/runtime'
-import { Encoder, type PlayerActivity, type Schemas } from '@churnstream/schemas'
+import type { Encoder, PlayerActivity, Schemas } from '@churnstream/schemas'
 import type { Step } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
 
@@ -25,7 +25,7 @@ export function activityRecord(
 
 /** As producers do that write to Kafka themselves: past ingestion, in its format. */
 export async function openActivityWriter(kafka: Kafka, schemas: Schemas): Promise<ActivityWriter> {
-  const encoder = new Encoder(topic.record, await schemas.register(topic.record, topic.name))
+  const encoder = await schemas.encoderOf(topic)
   const producer = await kafka.openProducer()
   const toRecords = (step: Step): OutgoingRecord[] => {
     if (!('event' in step)) return clockRecords(encoder, step.clockAt)

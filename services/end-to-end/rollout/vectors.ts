@@ -1,5 +1,5 @@
 // How does a stream of feature vectors come about without players?
-import { Encoder, catalogue, type FeatureVector, type Schemas } from '@churnstream/schemas'
+import { catalogue, type FeatureVector, type Schemas } from '@churnstream/schemas'
 import { partitionOf, type Kafka, type OutgoingRecord } from '@churnstream/runtime'
 import { createRandom } from '@churnstream/simulator'
 import { topics } from '@churnstream/topology'
@@ -27,7 +27,7 @@ export async function streamVectors(options: {
 }): Promise<VectorStream> {
   const { kafka, schemas, ratePerSecond, markets } = options
   const topic = topics.featureVectors
-  const encoder = new Encoder('feature-vector', await schemas.register(topic.record, topic.name))
+  const encoder = await schemas.encoderOf(topic)
   const producer = await kafka.openProducer()
   const random = createRandom(options.seed)
   const causeOffsets = new Map<number, number>()

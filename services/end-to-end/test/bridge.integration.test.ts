@@ -12,7 +12,6 @@ import { readAll, until } from '@churnstream/runtime/testing'
 import {
   DecodeProblem,
   Decoder,
-  Encoder,
   Schemas,
   type LoadReport,
   type RegistryEvent,
@@ -207,7 +206,7 @@ async function report(changes: Partial<LoadReport> & { modelName: string }): Pro
     ...changes,
   }
   const topic = topics.loadReports.name
-  const encoder = new Encoder('load-report', await schemas.register('load-report', topic))
+  const encoder = await schemas.encoderOf(topics.loadReports)
   const producer = await kafka.openProducer()
   const key = `${whole.modelName}@${whole.alias}#${whole.replica}`
   await producer.send([{ topic, partition: 0, key, value: encoder.encode(whole) }])

@@ -1,5 +1,5 @@
 // Do dead letters come back once, and does a parked record let its partition go on?
-import { Decoder, Encoder, Schemas, type PlayerActivity } from '@churnstream/schemas'
+import { Decoder, Schemas, type Encoder, type PlayerActivity } from '@churnstream/schemas'
 import { until } from '@churnstream/runtime/testing'
 import { deadLetterTopic, services, topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
@@ -33,7 +33,7 @@ before(async () => {
     onFailure: (message) => failures.push(message),
   })
   schemas = new Schemas({ url: pipeline.stack.registry.url })
-  encoder = new Encoder('player-activity', await schemas.register('player-activity', topic))
+  encoder = await schemas.encoderOf(topics.playerActivity)
 })
 after(async () => {
   await pipeline?.[Symbol.asyncDispose]()

@@ -1,7 +1,7 @@
 // Does who watches see everything, and no player?
 import { clockRecords } from '@churnstream/ingestion'
 import { until } from '@churnstream/runtime/testing'
-import { Encoder, Schemas } from '@churnstream/schemas'
+import { Schemas } from '@churnstream/schemas'
 import { drive, postEvents, simulate } from '@churnstream/simulator'
 import {
   ingestionMetrics,
@@ -81,8 +81,7 @@ after(async () => {
 /** Simulated players in the background, so that every rate is one. */
 async function play(): Promise<void> {
   const schemas = new Schemas({ url: pipeline.stack.registry.url })
-  const { name } = topics.playerActivity
-  const encoder = new Encoder('player-activity', await schemas.register('player-activity', name))
+  const encoder = await schemas.encoderOf(topics.playerActivity)
   const producer = await pipeline.kafka.openProducer()
   const post = postEvents(pipeline.urls.ingestion, { key: pipeline.apiKey })
   const endAt = Date.now()

@@ -1,5 +1,11 @@
 // Does the whole pipeline keep its promises on real servers?
-import { DecodeProblem, Decoder, Encoder, Schemas, type PlayerActivity } from '@churnstream/schemas'
+import {
+  DecodeProblem,
+  Decoder,
+  Schemas,
+  type Encoder,
+  type PlayerActivity,
+} from '@churnstream/schemas'
 import { parseDeadLetter, partitionOf, type ConsumedRecord } from '@churnstream/runtime'
 import { until } from '@churnstream/runtime/testing'
 import { drive, postEvents, simulate, type DriveReport } from '@churnstream/simulator'
@@ -40,8 +46,7 @@ before(async () => {
     onFailure: (message) => failures.push(message),
   })
   schemas = new Schemas({ url: pipeline.stack.registry.url })
-  const id = await schemas.register('player-activity', topics.playerActivity.name)
-  encoder = new Encoder('player-activity', id)
+  encoder = await schemas.encoderOf(topics.playerActivity)
 })
 after(async () => {
   await pipeline?.[Symbol.asyncDispose]()

@@ -4,7 +4,7 @@ import { clockRecords } from '@churnstream/ingestion'
 import { replayHeaders } from '@churnstream/replay'
 import type { ConsumedRecord } from '@churnstream/runtime'
 import { until } from '@churnstream/runtime/testing'
-import { DecodeProblem, Decoder, Encoder, Schemas, type ChurnScore } from '@churnstream/schemas'
+import { DecodeProblem, Decoder, Schemas, type ChurnScore } from '@churnstream/schemas'
 import { drive, postEvents, simulate } from '@churnstream/simulator'
 import { backfillScores, services, topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
@@ -64,8 +64,8 @@ after(async () => {
 /** Simulated players through the real services, until every record has been scored. */
 async function stream(): Promise<void> {
   const { kafka } = pipeline
-  const { name, record } = topics.playerActivity
-  const encoder = new Encoder(record, await schemas.register(record, name))
+  const { name } = topics.playerActivity
+  const encoder = await schemas.encoderOf(topics.playerActivity)
   const producer = await kafka.openProducer()
   const endAt = Date.now()
   const steps = simulate({

@@ -6,7 +6,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { createMlflow, type Mlflow } from '@churnstream/registry-bridge'
-import { Encoder, Schemas, type RetrainingRequest } from '@churnstream/schemas'
+import { Schemas, type RetrainingRequest } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -212,7 +212,7 @@ async function play(signal: AbortSignal): Promise<void> {
 async function ask(request: Partial<RetrainingRequest> | Buffer): Promise<void> {
   const topic = topics.retrainingRequests
   const schemas = new Schemas({ url: pipeline.stack.registry.url })
-  const encoder = new Encoder(topic.record, await schemas.register(topic.record, topic.name))
+  const encoder = await schemas.encoderOf(topic)
   const requestedAt = Date.now()
   const usual: RetrainingRequest = {
     modelName,

@@ -2,10 +2,10 @@
 import {
   DecodeProblem,
   Decoder,
-  Encoder,
   activityProblem,
   clockKind,
   privacyRequestProblem,
+  type Encoder,
   type PlayerActivity,
   type PrivacyRequest,
   type Schemas,
@@ -40,17 +40,11 @@ const erasedPlace = topics.playerState.name
 
 /** Registers what this service writes. */
 export async function createEncoders(schemas: Schemas): Promise<Encoders> {
-  const [vector, outcome, state, confirmation] = await Promise.all([
-    schemas.register('feature-vector', topics.featureVectors.name),
-    schemas.register('player-outcome', topics.playerOutcomes.name),
-    schemas.register('player-state', topics.playerState.name),
-    schemas.register('privacy-confirmation', topics.privacyConfirmations.name),
-  ])
   return {
-    vector: new Encoder('feature-vector', vector),
-    outcome: new Encoder('player-outcome', outcome),
-    state: new Encoder('player-state', state),
-    confirmation: new Encoder('privacy-confirmation', confirmation),
+    vector: await schemas.encoderOf(topics.featureVectors),
+    outcome: await schemas.encoderOf(topics.playerOutcomes),
+    state: await schemas.encoderOf(topics.playerState),
+    confirmation: await schemas.encoderOf(topics.privacyConfirmations),
   }
 }
 

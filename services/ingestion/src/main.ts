@@ -13,7 +13,7 @@ import {
   toRegistryConnection,
   untilUp,
 } from '@churnstream/runtime'
-import { Encoder, Schemas } from '@churnstream/schemas'
+import { Schemas, type Encoder } from '@churnstream/schemas'
 import { services, topics } from '@churnstream/topology'
 import { openApiKeys } from './api-keys.ts'
 import { startClock } from './clock.ts'
@@ -94,11 +94,10 @@ await runMain(async () => {
   })
   await listen(app, env.HTTP_HOST, env.HTTP_PORT)
   log.info({ address: app.server.address() }, 'started')
-  const { name, record } = topics.playerActivity
   encoder = await untilUp(
     'registry',
     'registering the schemas',
-    async () => new Encoder(record, await schemas.register(record, name)),
+    () => schemas.encoderOf(topics.playerActivity),
     { health, log, signal },
   )
   if (encoder) {

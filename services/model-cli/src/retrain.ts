@@ -1,7 +1,7 @@
 // How does a person ask for a new version of a model?
 import { modelNamePrefix } from '@churnstream/registry-bridge'
 import { FatalError } from '@churnstream/runtime'
-import { Encoder, type RetrainingRequest } from '@churnstream/schemas'
+import type { RetrainingRequest } from '@churnstream/schemas'
 import { topics } from '@churnstream/topology'
 import type { Connection } from './connect.ts'
 import { toModelName } from './versions.ts'
@@ -34,7 +34,7 @@ export async function askToRetrain(
     requestedBy: 'person',
   }
   const { kafka, schemas } = connection.streams()
-  const encoder = new Encoder(topic.record, await schemas.register(topic.record, topic.name))
+  const encoder = await schemas.encoderOf(topic)
   const producer = await kafka.openProducer()
   try {
     const value = encoder.encode(request)

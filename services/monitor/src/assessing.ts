@@ -2,7 +2,7 @@
 import {
   DecodeProblem,
   Decoder,
-  Encoder,
+  type Encoder,
   type MonitoringPartial,
   type Schemas,
 } from '@churnstream/schemas'
@@ -26,17 +26,11 @@ export interface AssessingEncoders {
 
 /** Registers what assessing writes. */
 export async function createAssessingEncoders(schemas: Schemas): Promise<AssessingEncoders> {
-  const [partial, state, window, request] = await Promise.all([
-    schemas.register('monitoring-partial', topics.monitoringPartials.name),
-    schemas.register('assessor-state', topics.assessorState.name),
-    schemas.register('monitoring-window', topics.modelMonitoring.name),
-    schemas.register('retraining-request', topics.retrainingRequests.name),
-  ])
   return {
-    partial: new Encoder('monitoring-partial', partial),
-    state: new Encoder('assessor-state', state),
-    window: new Encoder('monitoring-window', window),
-    request: new Encoder('retraining-request', request),
+    partial: await schemas.encoderOf(topics.monitoringPartials),
+    state: await schemas.encoderOf(topics.assessorState),
+    window: await schemas.encoderOf(topics.modelMonitoring),
+    request: await schemas.encoderOf(topics.retrainingRequests),
   }
 }
 

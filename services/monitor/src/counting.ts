@@ -2,7 +2,7 @@
 import {
   DecodeProblem,
   Decoder,
-  Encoder,
+  type Encoder,
   type ChurnScore,
   type FeatureVector,
   type PrivacyConfirmation,
@@ -32,15 +32,10 @@ export interface CountingEncoders {
 
 /** Registers what counting writes. */
 export async function createCountingEncoders(schemas: Schemas): Promise<CountingEncoders> {
-  const [state, partial, confirmation] = await Promise.all([
-    schemas.register('monitor-state', topics.monitorState.name),
-    schemas.register('monitoring-partial', topics.monitoringPartials.name),
-    schemas.register('privacy-confirmation', topics.privacyConfirmations.name),
-  ])
   return {
-    state: new Encoder('monitor-state', state),
-    partial: new Encoder('monitoring-partial', partial),
-    confirmation: new Encoder('privacy-confirmation', confirmation),
+    state: await schemas.encoderOf(topics.monitorState),
+    partial: await schemas.encoderOf(topics.monitoringPartials),
+    confirmation: await schemas.encoderOf(topics.privacyConfirmations),
   }
 }
 

@@ -1,5 +1,5 @@
 // How is a player erased everywhere, and how does it go on when something was away?
-import { Encoder, type PrivacyConfirmation, type PrivacyRequest } from '@churnstream/schemas'
+import type { PrivacyConfirmation, PrivacyRequest } from '@churnstream/schemas'
 import {
   connectGroupOf,
   groupOf,
@@ -140,7 +140,7 @@ async function write<N extends 'privacy-request' | 'privacy-confirmation'>(
   playerId: string,
   values: readonly (N extends 'privacy-request' ? PrivacyRequest : PrivacyConfirmation)[],
 ): Promise<void> {
-  const encoder = new Encoder<N>(topic.record, await schemas.register(topic.record, topic.name))
+  const encoder = await schemas.encoderOf(topic)
   const producer = await kafka.openProducer()
   try {
     const partition = partitionOfPlayer(playerId)

@@ -2,7 +2,7 @@
 import {
   DecodeProblem,
   Decoder,
-  Encoder,
+  type Encoder,
   type RegistryEvent,
   type Schemas,
 } from '@churnstream/schemas'
@@ -29,7 +29,7 @@ import { isMissing, MlflowRefused, type Mlflow } from './mlflow.ts'
 
 export interface AnnouncerOptions {
   readonly kafka: Kafka
-  readonly schemas: Pick<Schemas, 'register' | 'prepare'>
+  readonly schemas: Pick<Schemas, 'encoderOf' | 'prepare'>
   readonly mlflow: Mlflow
   readonly describeFolder: DescribeFolder
   readonly namePrefix: string
@@ -140,10 +140,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
         if (producer === undefined) {
           // What was read before the fence may be older than what another bridge wrote meanwhile:
           // topic first, then MLflow, are read again under it.
-          encoder ??= new Encoder(
-            'registry-event',
-            await schemas.register('registry-event', topic.name),
-          )
+          encoder ??= await schemas.encoderOf(topic)
           producer = await kafka.openTransactional(transactionalId, {
             partitions: [{ topic: topic.name, partition: 0 }],
           })

@@ -29,7 +29,8 @@ const startMs = Date.UTC(2026, 0, 2)
 const hourMs = 3_600_000
 
 const schemas = {
-  register: async (record: RecordName) => recordNames.indexOf(record) + 1,
+  encoderOf: async <N extends RecordName>({ record }: { readonly record: N }) =>
+    new Encoder(record, recordNames.indexOf(record) + 1),
   ...fixedSchemas(Object.fromEntries(recordNames.map((record, index) => [index + 1, record]))),
 }
 
@@ -163,7 +164,7 @@ async function writeReport(kafka: Kafka, changes: Partial<LoadReport>): Promise<
     shadowFigures: [],
     ...changes,
   }
-  const encoder = new Encoder('load-report', await schemas.register('load-report'))
+  const encoder = await schemas.encoderOf(topics.loadReports)
   const key = `${report.modelName}@${report.alias}#${report.replica}`
   await writeValue(kafka, topics.loadReports.name, key, encoder.encode(report))
 }

@@ -18,7 +18,7 @@ import { isTrouble } from './trouble.ts'
 
 export interface BridgeOptions {
   readonly kafka: Kafka
-  readonly schemas: Pick<Schemas, 'register' | 'prepare'>
+  readonly schemas: Pick<Schemas, 'encoderOf' | 'prepare'>
   readonly mlflow: Mlflow
   readonly describeFolder: DescribeFolder
   readonly namePrefix: string

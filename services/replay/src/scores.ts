@@ -1,6 +1,5 @@
 // npm run replay -- scores: what did, or would have, a version say of a range of time?
 import { openPinnedVectorModel, type Published } from '@churnstream/batch'
-import { Encoder } from '@churnstream/schemas'
 import { backfillScores, clusterTopics } from '@churnstream/topology'
 import type { ScoresArguments } from './arguments.ts'
 import { backfill, type Target } from './backfill.ts'
@@ -96,9 +95,8 @@ async function begin(
     return { plan: begun, target: openFileTarget({ folder, plan: begun, installation }) }
   }
   const { kafka, schemas } = connection.cluster()
-  const { name, record } = backfillScores
-  await kafka.ensureTopics(clusterTopics().filter((topic) => topic.name === name))
-  const encoder = new Encoder(record, await schemas.register(record, name))
+  await kafka.ensureTopics(clusterTopics().filter(({ name }) => name === backfillScores.name))
+  const encoder = await schemas.encoderOf(backfillScores)
   const begun = await beginInTopic(kafka, plan)
   return { plan: begun.plan, target: openTopicTarget({ kafka, schemas, encoder, begun }) }
 }

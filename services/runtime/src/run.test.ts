@@ -666,6 +666,31 @@ test('run - topics alongside share one lane: broken connections neither lose nor
   assert.deepEqual(parseDeadLetter(letter as NonNullable<typeof letter>).offset, 7)
 })
 
+test('run - between chunks of lanes that were fetched together the process hears of the world', async () => {
+  const { kafka } = await createCluster()
+  const many = Array.from({ length: 500 }, (_, i) => event('ada', i))
+  for (let partition = 0; partition < partitions; partition++) await send(kafka, many, partition)
+  const seen: string[] = []
+  const running = start(kafka, {
+    process(_, records) {
+      seen.push('chunk')
+      setTimeout(() => seen.push('turn'), 1)
+      const dueAt = performance.now() + 5
+      while (performance.now() < dueAt);
+      return records.map(() => emit([]))
+    },
+  })
+  await until('all is done', async () => {
+    const done = await Promise.all(
+      Array.from({ length: partitions }, (_, i) => committed(kafka, i)),
+    )
+    return done.every((next) => next === BigInt(many.length))
+  })
+  await running.stop()
+  assert.ok(seen.filter((one) => one === 'chunk').length >= partitions)
+  assert.doesNotMatch(seen.join(' '), /chunk chunk/)
+})
+
 test('commitIntervalMs - what comes in the pause waits for its end, and an end of the service does not', async () => {
   const { kafka } = await createCluster()
   await send(kafka, [event('ada', 0)])

@@ -1,7 +1,7 @@
 // How does a batch of vectors become scores?
-import { Encoder, type Schemas } from '@churnstream/schemas'
+import type { Encoder, Schemas } from '@churnstream/schemas'
 import type { VectorView } from '@churnstream/schemas/model'
-import { topics, type Topic } from '@churnstream/topology'
+import { topics } from '@churnstream/topology'
 import {
   TransientError,
   deadLetter,
@@ -21,9 +21,10 @@ import type { Version } from './versions.ts'
 
 /** Registers what this service writes; shadow scores have the same schema. */
 export async function createScoreEncoders(schemas: Schemas): Promise<ScoreEncoders> {
-  const open = async ({ record, name }: Topic<'churn-score'>) =>
-    new Encoder(record, await schemas.register(record, name))
-  return { scores: await open(topics.churnScores), shadows: await open(topics.shadowScores) }
+  return {
+    scores: await schemas.encoderOf(topics.churnScores),
+    shadows: await schemas.encoderOf(topics.shadowScores),
+  }
 }
 
 export interface ScoreEncoders {

@@ -1,5 +1,5 @@
 // How do the registry and the operators hear what this replica has loaded?
-import { Encoder, type Figure, type LoadReport, type Schemas } from '@churnstream/schemas'
+import type { Encoder, Figure, LoadReport, Schemas } from '@churnstream/schemas'
 import { messageOf, type Kafka, type Log, type Producer } from '@churnstream/runtime'
 import { topics } from '@churnstream/topology'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -20,7 +20,7 @@ export interface Reports {
 }
 
 export async function createReportEncoder(schemas: Schemas): Promise<Encoder<'load-report'>> {
-  return new Encoder('load-report', await schemas.register('load-report', topic.name))
+  return await schemas.encoderOf(topic)
 }
 
 /**

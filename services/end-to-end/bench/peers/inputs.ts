@@ -1,12 +1,6 @@
 // What goes in: which events, which vectors of them, and where does each stand?
 import type { ConsumedRecord, Kafka, OutgoingRecord } from '@churnstream/runtime'
-import {
-  DecodeProblem,
-  Decoder,
-  Encoder,
-  type RecordDecoder,
-  type Schemas,
-} from '@churnstream/schemas'
+import { DecodeProblem, Decoder, type RecordDecoder, type Schemas } from '@churnstream/schemas'
 import { Projection, VectorDecoder, type VectorView } from '@churnstream/schemas/model'
 import { simulate, type EventStep } from '@churnstream/simulator'
 import { services, topics, type Topic } from '@churnstream/topology'
@@ -68,8 +62,7 @@ export async function activityLoad(
   preloaded: number,
   count: number,
 ): Promise<OutgoingRecord[]> {
-  const { name: topic, record } = topics.playerActivity
-  const encoder = new Encoder(record, await schemas.register(record, topic))
+  const encoder = await schemas.encoderOf(topics.playerActivity)
   const load = simulatedEvents(preloaded)
     .drop(preloaded)
     .take(count)
