@@ -11,9 +11,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 if ! docker image inspect "local/debian:$release" >/dev/null 2>&1; then
-  debootstrap --variant=minbase --include=ca-certificates,libstdc++6 "$release" "$work/root" "$mirror"
-  rm -rf "$work"/root/var/cache/apt/archives/*.deb "$work"/root/var/lib/apt/lists/*
-  tar -C "$work/root" -c . | docker import - "local/debian:$release"
+  debootstrap --variant=minbase --include=ca-certificates,libstdc++6 "$release" "$work/base" "$mirror"
+  rm -rf "$work"/base/var/cache/apt/archives/*.deb "$work"/base/var/lib/apt/lists/*
+  tar -C "$work/base" -c . | docker import - "local/debian:$release"
 fi
 
 mkdir -p "$work/build/certificates"

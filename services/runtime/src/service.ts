@@ -60,8 +60,8 @@ export async function openService(
     tracing,
     signal,
     async [Symbol.asyncDispose]() {
-      if (signal.aborted) log.info({ reason: String(signal.reason) }, 'stopping')
       await owned.disposeAsync()
+      if (signal.aborted) log.info({ reason: String(signal.reason) }, 'stopped')
     },
   }
 }
